@@ -1,0 +1,1 @@
+"""What has been confirmed: the tracker (pure) and the store (SQLite)."""

@@ -1,0 +1,266 @@
+"""The one place that talks HTTP to Elasticsearch.
+
+The official client's transport does the work (connections, pooling, TLS, dead hosts);
+this module builds it from settings and maps its errors. Requests carry plain media types:
+the typed client methods send a compatibility header that ties client and server majors
+together, the transport does not. Bodies pass through as bytes in both directions.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import orjson
+from elastic_transport import (
+    AsyncTransport,
+    ConnectionTimeout,
+    NodeConfig,
+    SerializationError,
+    Serializer,
+    TransportError,
+)
+from elastic_transport.client_utils import (
+    basic_auth_to_header,
+    parse_cloud_id,
+    url_to_node_config,
+)
+
+from logship.errors import BadReply, ConnectionFailed, ErrorReply
+from logship.settings.model import ElasticsearchSettings
+
+__all__ = ["Elastic", "Reply", "is_loopback"]
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+REASON_CHARACTERS = 500
+
+
+class PassThrough(Serializer):
+    """Hands bytes on untouched; the stock serializers copy and parse every body."""
+
+    def loads(self, data: bytes) -> bytes:
+        """Return *data*."""
+        return data
+
+    def dumps(self, data: bytes) -> bytes:
+        """Return *data*."""
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer with a status below 300.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Names in lower case.
+        body: As received, decompressed.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """Return the parsed body.
+
+        Raises:
+            BadReply: The body is not JSON.
+        """
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError as error:
+            raise BadReply(f"the reply is not JSON: {error}") from error
+
+
+class Elastic:
+    """A connection to one cluster. Belongs to the event loop that first uses it.
+
+    Nothing is contacted before the first request. The client's own retries are off:
+    the caller decides.
+    """
+
+    def __init__(
+        self, settings: ElasticsearchSettings, *, compress: Callable[[bytes], bytes] | None = None
+    ) -> None:
+        self.settings = settings
+        self._headers = {"accept": JSON, **_authorization(settings)}
+        nodes = _node_configs(settings)
+        passed = PassThrough()
+        self._transport = AsyncTransport(
+            nodes,
+            max_retries=0,
+            retry_on_status=(),
+            meta_header=False,
+            dead_node_backoff_factor=1.0,
+            max_dead_node_backoff=10.0,
+            serializers={
+                JSON: passed,
+                NDJSON: passed,
+                "application/*": passed,
+                "text/*": passed,
+            },
+        )
+        wanted = settings.compression
+        if wanted == "auto":
+            wanted = not all(is_loopback(node.host) for node in nodes)
+        self.compresses = bool(wanted)
+        self.compress = compress or _compress_level_1
+        self.urls = tuple(_plain_url(node) for node in nodes)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        params: Mapping[str, str | int | bool] | None = None,
+        content_type: str = JSON,
+        content_encoding: str | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Reply:
+        """Send one request and return its answer.
+
+        Args:
+            method: ``GET``, ``POST``, …
+            path: Begins with ``/``; already percent-encoded.
+            body: As it goes over the wire.
+            params: Query parameters; booleans become ``true`` and ``false``.
+            content_type: Of *body*.
+            content_encoding: ``gzip`` when *body* was compressed.
+            timeout_seconds: Instead of the settings' timeout.
+
+        Raises:
+            ConnectionFailed: No reply; the request may have been applied.
+            BadReply: The reply has a media type that cannot be read.
+            ErrorReply: A status of 300 or more.
+
+        Cancellation closes the connection; the request may have been applied.
+        """
+        headers = dict(self._headers)
+        if body is not None:
+            headers["content-type"] = content_type
+            if content_encoding is not None:
+                headers["content-encoding"] = content_encoding
+        if params:
+            texts = {key: _parameter(value) for key, value in params.items()}
+            path = f"{path}?{urlencode(texts)}"
+        try:
+            answer = await self._transport.perform_request(
+                method,
+                path,
+                body=body,
+                headers=headers,
+                request_timeout=timeout_seconds or self.settings.timeout_seconds,
+            )
+        except ConnectionTimeout as error:
+            raise ConnectionFailed(f"no reply in time ({error.message})", timed_out=True) from error
+        except SerializationError as error:
+            raise BadReply(f"unreadable reply: {error.message}") from error
+        except TransportError as error:
+            raise ConnectionFailed(str(error.message)) from error
+        except OSError as error:
+            raise ConnectionFailed(str(error)) from error
+        status = answer.meta.status
+        raw = answer.body or b""
+        if status >= 300:
+            raise error_reply(status, answer.meta.headers, raw)
+        return Reply(status, answer.meta.headers, raw)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.close()
+
+
+def error_reply(status: int, headers: Mapping[str, str], body: bytes) -> ErrorReply:
+    """Return the error that stands for a refused request; *body* may be anything."""
+    type_, reason = "", ""
+    try:
+        error = orjson.loads(body)["error"]
+        if isinstance(error, dict):
+            type_, reason = str(error.get("type") or ""), str(error.get("reason") or "")
+        else:
+            reason = str(error)
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        reason = body[:REASON_CHARACTERS].decode("utf-8", "replace").strip() or "empty reply"
+    if len(reason) > REASON_CHARACTERS:
+        reason = reason[:REASON_CHARACTERS] + "…"
+    return ErrorReply(
+        status, type_, reason, retry_after_seconds=_retry_after(headers.get("retry-after"))
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* names this machine itself."""
+    return host in {"localhost", "::1", "[::1]"} or host.startswith("127.")
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds form only; the date form needs a clock in step with the server's."""
+    try:
+        return max(0.0, float(value)) if value else None
+    except ValueError:
+        return None
+
+
+def _parameter(value: str | int | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _compress_level_1(body: bytes) -> bytes:
+    compressor = zlib.compressobj(1, zlib.DEFLATED, 31)
+    return compressor.compress(body) + compressor.flush()
+
+
+def _authorization(settings: ElasticsearchSettings) -> dict[str, str]:
+    if settings.api_key is not None:
+        return {"authorization": f"ApiKey {settings.api_key}"}
+    if settings.bearer_token is not None:
+        return {"authorization": f"Bearer {settings.bearer_token}"}
+    if settings.username is not None:
+        header = basic_auth_to_header((settings.username, settings.password or ""))
+        return {"authorization": header}
+    return {}
+
+
+def _node_configs(settings: ElasticsearchSettings) -> list[NodeConfig]:
+    if settings.cloud_id is not None:
+        cloud = parse_cloud_id(settings.cloud_id)
+        host, port = cloud.es_address or ("", 443)
+        nodes = [NodeConfig("https", host, port or 443)]
+    else:
+        nodes = [
+            url_to_node_config(with_scheme(host), use_default_ports_for_scheme=False)
+            for host in settings.hosts
+        ]
+    options: dict[str, Any] = {"connections_per_node": 16}
+    if settings.ca_certs is not None:
+        options["ca_certs"] = str(settings.ca_certs)
+    if settings.ca_fingerprint is not None:
+        options["ssl_assert_fingerprint"] = settings.ca_fingerprint
+    if settings.client_cert is not None:
+        options["client_cert"] = str(settings.client_cert)
+    if settings.client_key is not None:
+        options["client_key"] = str(settings.client_key)
+    if not settings.verify:
+        options.update(verify_certs=False, ssl_show_warn=False)
+    plain = {"connections_per_node": 16}
+    return [node.replace(**(options if node.scheme == "https" else plain)) for node in nodes]
+
+
+def with_scheme(host: str) -> str:
+    """Return *host* as a URL with scheme and port: ``localhost:9200`` is plain HTTP there."""
+    url = host if "://" in host else f"http://{host}"
+    parts = urlsplit(url)
+    if parts.port is None:
+        netloc = f"{parts.netloc}:{443 if parts.scheme == 'https' else 9200}"
+        url = parts._replace(netloc=netloc).geturl()
+    return url
+
+
+def _plain_url(node: NodeConfig) -> str:
+    return f"{node.scheme}://{node.host}:{node.port}{node.path_prefix}"

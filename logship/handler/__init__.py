@@ -1,0 +1,1 @@
+"""The Python logging handler: the same pipeline inside an application."""

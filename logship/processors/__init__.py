@@ -1,0 +1,1 @@
+"""Records become other records, or none."""

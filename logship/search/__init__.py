@@ -1,0 +1,1 @@
+"""Finding records again: ``LogSearch`` and what the search commands stand on."""

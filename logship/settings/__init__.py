@@ -1,0 +1,1 @@
+"""Settings: typed objects, and loading them from YAML and the environment."""

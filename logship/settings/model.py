@@ -1,0 +1,196 @@
+"""The settings as typed objects: what the rest of the code sees.
+
+Every default stands here and nowhere else. Times are seconds, sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+__all__ = [
+    "AgentSettings",
+    "DeadLetterSettings",
+    "DeliverySettings",
+    "ElasticsearchSettings",
+    "IndexSettings",
+    "LogSettings",
+    "ProcessorSettings",
+    "Settings",
+    "SourceSettings",
+]
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+DAY_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """``agent``: who this agent is.
+
+    Attributes:
+        id: Names this host in document ids; None derives it from the machine.
+    """
+
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ElasticsearchSettings:
+    """``elasticsearch``: where documents go.
+
+    Attributes:
+        hosts: URLs; empty only when *cloud_id* is given.
+        compression: gzip request bodies. ``auto`` compresses unless every host is this machine.
+        timeout_seconds: For one request, connect to last byte.
+    """
+
+    hosts: tuple[str, ...] = ("http://localhost:9200",)
+    cloud_id: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    bearer_token: str | None = field(default=None, repr=False)
+    ca_certs: Path | None = None
+    ca_fingerprint: str | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    verify: bool = True
+    compression: bool | Literal["auto"] = "auto"
+    timeout_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSettings:
+    """``index``: which index a document goes to, and its template.
+
+    Attributes:
+        name: Pattern with strftime's ``%Y %m %d %H`` and ``{field}`` of the record.
+        timezone: IANA name; whose midnight divides the days.
+        template: Whether the index template is kept up to date.
+        accept_past_seconds: Older records count as without time; None accepts all since 2000.
+        accept_future_seconds: Records further ahead of the reading count as without time.
+    """
+
+    name: str = "logs-%Y.%m.%d"
+    timezone: str = "UTC"
+    template: bool = True
+    shards: int = 1
+    replicas: int = 1
+    refresh_interval_seconds: float = 1.0
+    accept_past_seconds: float | None = None
+    accept_future_seconds: float = DAY_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessorSettings:
+    """One entry under ``processors``.
+
+    Attributes:
+        verb: Which processor, for example ``add_fields``.
+        options: Its options as given in the settings, checked for their types.
+        where: ``file:line:column`` of the entry, for messages.
+    """
+
+    verb: str
+    options: Mapping[str, Any]
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """One entry under ``sources``.
+
+    Attributes:
+        name: Unique among the sources; labels metrics and log lines.
+        type: Only ``file`` for now.
+        paths: Globs; absolute.
+        format: How a line becomes a record.
+        timezone: IANA name or ``local``: of times that carry none.
+        start_at: Where to begin in files that are seen the first time.
+        max_line_bytes: Longer lines are cut there and tagged.
+        scan_interval_seconds: How often the globs are looked at besides notifications.
+        rotate_wait_seconds: How long a rotated file without growth is kept open.
+        close_idle_seconds: After this long without growth a file's descriptor is closed.
+        forget_after_seconds: Checkpoints of files gone for this long are removed.
+        fields: Put at the root of every record that does not have them.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
+    type: Literal["file"] = "file"
+    format: Literal["auto", "json", "text"] = "auto"
+    timezone: str = "local"
+    start_at: Literal["beginning", "end"] = "beginning"
+    max_line_bytes: int = MIB
+    scan_interval_seconds: float = 10.0
+    rotate_wait_seconds: float = 10.0
+    close_idle_seconds: float = 300.0
+    forget_after_seconds: float = 7 * DAY_SECONDS
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    processors: tuple[ProcessorSettings, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettings:
+    """``delivery``: how documents are batched and sent.
+
+    Attributes:
+        batch_age_seconds: A batch goes at the latest this long after its first record was read.
+        max_in_flight: Upper end of concurrent bulk requests; adapts below it.
+        buffer_bytes: Everything read and not yet settled.
+        rejected: What happens to documents that Elasticsearch refuses for good.
+        ids: ``stable`` makes a replay change nothing; ``none`` lets Elasticsearch choose.
+    """
+
+    batch_bytes: int = 5 * MIB
+    batch_records: int = 5000
+    batch_age_seconds: float = 1.0
+    max_in_flight: int = 4
+    buffer_bytes: int = 32 * MIB
+    rejected: Literal["dead_letter", "drop"] = "dead_letter"
+    ids: Literal["stable", "none"] = "stable"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterSettings:
+    """``dead_letters``: bounds of the dead-letter files.
+
+    Attributes:
+        max_bytes: At this size delivery of what is rejected waits.
+    """
+
+    max_bytes: int = GIB
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """``log``: logship's own log on stderr."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: Literal["auto", "text", "json"] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that ``logship run`` works from.
+
+    Attributes:
+        processors: Of every source, after the source's own.
+        state_dir: Where checkpoints, dead letters and the agent's identity are kept.
+        shutdown_timeout_seconds: From the signal to the end, delivery included.
+    """
+
+    agent: AgentSettings = field(default_factory=AgentSettings)
+    elasticsearch: ElasticsearchSettings = field(default_factory=ElasticsearchSettings)
+    index: IndexSettings = field(default_factory=IndexSettings)
+    sources: tuple[SourceSettings, ...] = ()
+    processors: tuple[ProcessorSettings, ...] = ()
+    delivery: DeliverySettings = field(default_factory=DeliverySettings)
+    dead_letters: DeadLetterSettings = field(default_factory=DeadLetterSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    state_dir: Path = Path("/var/lib/logship")
+    shutdown_timeout_seconds: float = 25.0
