@@ -202,9 +202,7 @@ class _Parser:
         reader.skip_space()
         if reader.peek() == ")":
             raise reader.error("nothing is between ( and ); quote them as text", opened)
-        self.depth += 1
         node = self.either(field)
-        self.depth -= 1
         if not reader.take(")"):
             raise reader.error("this ( is not closed; add a )", opened)
         reader.boost()
@@ -248,6 +246,8 @@ class _Parser:
         reader.skip_space()
         quoted = reader.peek() == '"'
         if operator == "!=":
+            if reader.take(">", "<", "!="):
+                raise reader.error("a value is missing after !=")
             return Not(self._value(field, reader.position), position)
         text = reader.phrase() if quoted else reader.word().text
         if not text and not quoted:
