@@ -55,7 +55,8 @@ def compile_predicate(
 
     It finds what ``to_dsl`` finds in an index with logship's template: words of the message
     and of error texts in any case, levels in any case and in their order, other texts as a
-    whole and exactly, numbers by value also when they are written as text, times as moments.
+    whole and exactly, numbers by value, times as moments. Ranges over texts compare as numbers
+    where both sides are.
     A list matches when one of its values does. The function raises nothing, whatever the
     record holds.
 
@@ -133,7 +134,9 @@ class _Compiler:
         def same(value: Any) -> bool:
             if _as_text(value) == text:
                 return True
-            return number is not None and _number(value) == number
+            # Not so for numbers in quotes: they may be ids, and 007 is not 7.
+            is_number = number is not None and not isinstance(value, str)
+            return is_number and _number(value) == number
 
         if is_time_field(field) and self._span(text) is not None:
             within = self._between(Bound(text, True), Bound(text, True))  # noqa: FBT003

@@ -131,6 +131,7 @@ def test_matches(text: str) -> None:
         "ok:0",
         "ok:true",
         "retries:false",
+        "version:1.1",
         "user:u1",
         "user.id:U1",
         "nothing:*",
