@@ -62,9 +62,8 @@ def _logship_gzip(work: Path, source: Path, port: int) -> list[str]:
     return [logship_program(), "run", "-c", str(settings)]
 
 
-# Batches of 5,000 as in logship's defaults; the window must hold several of them to keep the one
-# worker busy. Flow control makes it wait instead of drop. It neither makes ids nor keeps fields'
-# order or a dead-letter file, so its work is less.
+# Batches of 5,000 as in logship's defaults, a window that holds several of them so that the one
+# worker is never idle, and flow control, which makes it wait where it would drop.
 SYSLOG_NG_SETTINGS = r"""@version: 3.35
 source input {
   file("SOURCE" flags(no-parse) follow-freq(1) log-iw-size(100000) log-fetch-limit(10000));
