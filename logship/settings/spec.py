@@ -1,0 +1,370 @@
+"""Every setting, as data: its name, which values it takes, and what it does.
+
+The loader, ``logship schema`` and the tests all derive from the tables here. Defaults are
+not here: they stand in `logship.settings.model`.
+"""
+
+from __future__ import annotations
+
+from logship.settings import together
+from logship.settings.field_values import Fields
+from logship.settings.index_name import check_index_name
+from logship.settings.kinds import (
+    Choice,
+    FilePath,
+    Flag,
+    ListOf,
+    Number,
+    Secret,
+    SecretFile,
+    Size,
+    Text,
+    Time,
+)
+from logship.settings.model import (
+    DAY_SECONDS,
+    GIB,
+    KIB,
+    MIB,
+    AgentSettings,
+    DeadLetterSettings,
+    DeliverySettings,
+    ElasticsearchSettings,
+    IndexSettings,
+    LogSettings,
+    Settings,
+    SourceSettings,
+)
+from logship.settings.processors import Processor
+from logship.settings.sections import Key, Section
+from logship.settings.texts import (
+    check_api_key,
+    check_ca_fingerprint,
+    check_cloud_id,
+    check_glob,
+    check_host,
+    check_source_name,
+    check_timezone,
+    check_timezone_or_local,
+    check_token,
+    check_username,
+)
+
+__all__ = ["SECTIONS", "SETTINGS", "belongs"]
+
+HOUR_SECONDS = 3_600.0
+YEARS_SECONDS = 36_500 * DAY_SECONDS
+TIB = 1 << 40
+
+API_KEY = Secret(check_api_key)
+PASSWORD = Secret()
+BEARER_TOKEN = Secret(check_token)
+
+AGENT = Section(
+    AgentSettings,
+    (
+        Key(
+            "id",
+            Text(),
+            "Names this host in document ids; null derives it from the machine.",
+        ),
+    ),
+)
+
+ELASTICSEARCH = Section(
+    ElasticsearchSettings,
+    (
+        Key("hosts", ListOf(Text(check_host), at_least_one=True), "URLs of the cluster's nodes."),
+        Key("cloud_id", Text(check_cloud_id), "An Elastic Cloud deployment, instead of hosts."),
+        Key("api_key", API_KEY, "An API key, encoded or as id:key."),
+        Key("api_key_file", SecretFile(API_KEY), "A file with the API key.", stands_for="api_key"),
+        Key("username", Text(check_username), "User of basic authentication."),
+        Key("password", PASSWORD, "Password of that user."),
+        Key(
+            "password_file",
+            SecretFile(PASSWORD),
+            "A file with the password.",
+            stands_for="password",
+        ),
+        Key("bearer_token", BEARER_TOKEN, "A bearer token."),
+        Key(
+            "bearer_token_file",
+            SecretFile(BEARER_TOKEN),
+            "A file with the bearer token.",
+            stands_for="bearer_token",
+        ),
+        Key(
+            "ca_certs", FilePath(must_exist=True), "PEM file with the authorities to trust in TLS."
+        ),
+        Key(
+            "ca_fingerprint",
+            Text(check_ca_fingerprint),
+            "SHA-256 fingerprint of the authority to trust in TLS.",
+        ),
+        Key("client_cert", FilePath(must_exist=True), "PEM file with this agent's certificate."),
+        Key("client_key", FilePath(must_exist=True), "PEM file with that certificate's key."),
+        Key("verify", Flag(), "Whether the server's certificate is verified."),
+        Key(
+            "compression",
+            Choice(("auto",), or_flag=True),
+            "Whether request bodies are gzipped; auto does unless every host is this machine.",
+        ),
+        Key("timeout", Time(0.1, HOUR_SECONDS), "For one request, connect to last byte."),
+    ),
+    later=("proxy",),
+    finish=together.finish_elasticsearch,
+)
+
+INDEX = Section(
+    IndexSettings,
+    (
+        Key(
+            "name",
+            Text(check_index_name),
+            "Pattern of index names: %Y %m %d %H of the record's own time, {field} of the record.",
+        ),
+        Key("timezone", Text(check_timezone), "IANA name; whose midnight divides the days."),
+        Key("template", Flag(), "Whether the index template is kept up to date."),
+        Key("shards", Number(1, 1024), "Primary shards of new indices."),
+        Key("replicas", Number(0, 100), "Copies of each shard in new indices."),
+        Key(
+            "refresh_interval",
+            Time(0.1, DAY_SECONDS),
+            "How soon stored records are found by searches.",
+        ),
+        Key(
+            "accept_past",
+            Time(1.0, YEARS_SECONDS),
+            "Older records count as without time; null accepts all since 2000.",
+        ),
+        Key(
+            "accept_future",
+            Time(0.0, YEARS_SECONDS),
+            "Records further ahead of the time of reading count as without time.",
+        ),
+    ),
+    later=("data_stream", "retention"),
+)
+
+PROCESSORS = ListOf(Processor())
+
+SOURCE = Section(
+    SourceSettings,
+    (
+        Key(
+            "name",
+            Text(check_source_name),
+            "Unique among the sources; labels metrics and log lines; null derives it from paths.",
+            nullable=True,
+        ),
+        Key(
+            "type",
+            Choice(("file",), later=("stdin", "tcp", "udp", "unix", "http", "journald", "spool")),
+            "Where records come from.",
+        ),
+        Key(
+            "paths",
+            ListOf(Text(check_glob), at_least_one=True),
+            "Globs of the files to read: *, ? and [abc], and ** for any number of folders.",
+            required="name the files to read, for example /var/log/app/*.log",
+        ),
+        Key(
+            "exclude",
+            ListOf(Text(check_glob)),
+            "Globs of files to leave out; one without a slash is about file names.",
+        ),
+        Key(
+            "format",
+            Choice(
+                ("auto", "json", "text"),
+                later=(
+                    "logfmt",
+                    "cri",
+                    "docker",
+                    "syslog",
+                    "nginx",
+                    "apache",
+                    "pattern",
+                    "regex",
+                ),
+            ),
+            "How a line becomes a record; auto takes JSON objects as such and the rest as text.",
+        ),
+        Key(
+            "timezone",
+            Text(check_timezone_or_local),
+            "IANA name or local: of times in lines that carry none.",
+        ),
+        Key(
+            "start_at",
+            Choice(("beginning", "end")),
+            "Where to begin in files that are seen the first time.",
+        ),
+        Key("max_line_bytes", Size(64, 64 * MIB), "Longer lines are cut there and tagged."),
+        Key(
+            "scan_interval",
+            Time(0.05, HOUR_SECONDS),
+            "How often the globs are looked at besides notifications.",
+        ),
+        Key(
+            "rotate_wait",
+            Time(0.0, HOUR_SECONDS),
+            "How long a rotated file without growth is kept open.",
+        ),
+        Key(
+            "close_idle",
+            Time(0.1, 7 * DAY_SECONDS),
+            "After this long without growth a file's descriptor is closed.",
+        ),
+        Key(
+            "forget_after",
+            Time(1.0, YEARS_SECONDS),
+            "Checkpoints of files that are gone for this long are removed.",
+        ),
+        Key(
+            "service",
+            Text(),
+            "Shorthand for the field service.",
+            stands_for="fields",
+            nullable=True,
+        ),
+        Key("fields", Fields(), "Put at the root of every record that does not have them."),
+        Key("processors", PROCESSORS, "Of this source only, before those of every source."),
+    ),
+    later=(
+        "rotated",
+        "pattern",
+        "encoding",
+        "delimiter",
+        "multiline",
+        "compressed",
+        "incomplete_after",
+        "when",
+    ),
+    finish=together.finish_source,
+    placeholders={"name": "", "paths": ()},
+)
+
+DELIVERY = Section(
+    DeliverySettings,
+    (
+        Key("batch_bytes", Size(KIB, 100 * MIB), "A batch of this size goes at once."),
+        Key("batch_records", Number(1, 100_000), "A batch of this many records goes at once."),
+        Key(
+            "batch_age",
+            Time(0.0, HOUR_SECONDS),
+            "A batch goes at the latest this long after its first record was read.",
+        ),
+        Key(
+            "max_in_flight",
+            Number(1, 64),
+            "Upper end of concurrent bulk requests; adapts below it.",
+        ),
+        Key(
+            "buffer_bytes",
+            Size(64 * KIB, 64 * GIB),
+            "Everything read and not yet settled; sources wait when it is full.",
+        ),
+        Key(
+            "rejected",
+            Choice(("dead_letter", "drop")),
+            "What happens to records that Elasticsearch refuses for good; drop counts them.",
+        ),
+        Key(
+            "ids",
+            Choice(("stable", "none")),
+            "stable makes a replay change nothing; none lets Elasticsearch choose.",
+        ),
+    ),
+    later=("when_full", "id_key"),
+)
+
+DEAD_LETTERS = Section(
+    DeadLetterSettings,
+    (
+        Key(
+            "max_bytes",
+            Size(KIB, TIB),
+            "At this size of the dead-letter files, delivery of what is rejected waits.",
+        ),
+    ),
+    later=("max_age",),
+)
+
+LOG = Section(
+    LogSettings,
+    (
+        Key(
+            "level",
+            Choice(("DEBUG", "INFO", "WARNING", "ERROR"), any_case=True),
+            "The least severe lines to write.",
+        ),
+        Key(
+            "format",
+            Choice(("auto", "text", "json")),
+            "auto is text on a terminal and json elsewhere.",
+        ),
+    ),
+)
+
+SETTINGS = Section(
+    Settings,
+    (
+        Key("agent", AGENT, "Who this agent is."),
+        Key("elasticsearch", ELASTICSEARCH, "Where documents go."),
+        Key("index", INDEX, "Which index a document goes to, and its template."),
+        Key(
+            "sources",
+            ListOf(SOURCE, at_least_one=True),
+            "Where records come from.",
+            required='add "sources:" with "- paths: /var/log/app/*.log", or set LOGSHIP_PATHS',
+        ),
+        Key("processors", PROCESSORS, "Of every source, in order, after the source's own."),
+        Key("delivery", DELIVERY, "How documents are batched and sent."),
+        Key("dead_letters", DEAD_LETTERS, "Bounds of the dead-letter files."),
+        Key("log", LOG, "logship's own log on stderr."),
+        Key(
+            "state_dir",
+            FilePath(),
+            "Where checkpoints and dead letters are kept; null is /var/lib/logship for root, "
+            "else $XDG_STATE_HOME/logship.",
+            nullable=True,
+        ),
+        Key(
+            "shutdown_timeout",
+            Time(0.0, HOUR_SECONDS),
+            "From the signal to the end, delivery included.",
+        ),
+    ),
+    later=(
+        "schema",
+        "held",
+        "spool",
+        "workers",
+        "monitoring",
+        "metrics",
+        "alerts",
+    ),
+    finish=together.finish_settings,
+)
+
+SECTIONS: dict[str, Section] = {
+    "": SETTINGS,
+    "agent": AGENT,
+    "elasticsearch": ELASTICSEARCH,
+    "index": INDEX,
+    "sources[]": SOURCE,
+    "delivery": DELIVERY,
+    "dead_letters": DEAD_LETTERS,
+    "log": LOG,
+}
+
+
+def belongs() -> dict[str, str]:
+    """Return the section of every key that only one section has, for hints."""
+    places: dict[str, list[str]] = {}
+    for path, section in SECTIONS.items():
+        for name in (*(key.name for key in section.keys), *section.later):
+            where = path.replace("[]", "[0]") if path else "the root of the file"
+            places.setdefault(name, []).append(where)
+    return {name: found[0] for name, found in places.items() if len(found) == 1}
