@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-__all__ = ["LEVELS", "LEVEL_FIELDS", "is_level_field", "level_rank", "names_between"]
+__all__ = ["LEVELS", "is_level_field", "level_rank", "names_between"]
 
-# Lowest first; the first name of each is the standard one.
+# Lowest first; the first name of each is the one that is stored, the others are what
+# applications write.
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("TRACE",),
-    ("DEBUG",),
-    ("INFO", "INFORMATION", "INFORMATIONAL"),
+    ("TRACE", "TRC", "FINEST", "FINER"),
+    ("DEBUG", "DBG", "FINE", "VERBOSE"),
+    ("INFO", "INF", "INFORMATION", "INFORMATIONAL"),
     ("NOTICE",),
-    ("WARNING", "WARN"),
-    ("ERROR", "ERR"),
-    ("CRITICAL", "CRIT", "FATAL", "PANIC"),
-    ("ALERT",),
-    ("EMERGENCY", "EMERG"),
+    ("WARNING", "WARN", "WRN"),
+    ("ERROR", "ERR", "SEVERE"),
+    ("CRITICAL", "CRIT", "FATAL", "PANIC", "DPANIC", "ALERT", "EMERG", "EMERGENCY"),
 )
-LEVEL_FIELDS = frozenset({"level", "log.level"})
+_LEVEL_FIELDS = frozenset({"level", "log.level"})
 _RANKS = {name: rank for rank, names in enumerate(LEVELS) for name in names}
 
 
 def is_level_field(field: str) -> bool:
     """Whether *field* holds a level, so that its values have the order of levels."""
-    return field in LEVEL_FIELDS
+    return field in _LEVEL_FIELDS
 
 
 def level_rank(name: str) -> int | None:
