@@ -29,7 +29,7 @@ _HOMES = {
     "traceparent": "logship.handler.context",
 }
 
-__all__ = [*sorted(_HOMES), "__version__"]  # noqa: PLE0604
+__all__ = [*sorted(_HOMES), "__version__"]
 
 
 def __getattr__(name: str) -> Any:

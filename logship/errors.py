@@ -113,8 +113,8 @@ class ErrorReply(ElasticError):
     """
 
     def __init__(
-        self, status: int, type: str, reason: str, *, retry_after_seconds: float | None = None
+        self, status: int, type_: str, reason: str, *, retry_after_seconds: float | None = None
     ) -> None:
-        self.status, self.type, self.reason = status, type, reason
+        self.status, self.type, self.reason = status, type_, reason
         self.retry_after_seconds = retry_after_seconds
-        super().__init__(f"HTTP {status}" + (f" {type}" if type else "") + f": {reason}")
+        super().__init__(f"HTTP {status}" + (f" {type_}" if type_ else "") + f": {reason}")

@@ -1,1 +1,7 @@
-"""The bounded queue between reading and sending, and how batches are cut from it."""
+"""The bounded queue between reading and sending."""
+
+from __future__ import annotations
+
+from logship.buffer.buffer import Buffer
+
+__all__ = ["Buffer"]

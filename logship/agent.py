@@ -1,0 +1,332 @@
+"""The composition root: settings become sources, routes, buffer, delivery and sink.
+
+Starts them in the order the data flows, and stops them in the same order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from logship.buffer import Buffer
+from logship.checkpoints.store import CheckpointStore
+from logship.elastic import Elastic
+from logship.errors import ElasticError
+from logship.host import HostId, boot_id, host_id, host_name
+from logship.interfaces import Clock
+from logship.pipeline import Delivery, Totals, make_ingest
+from logship.route import Route, compile_route
+from logship.settings.model import Settings
+from logship.sinks.dead_letters import DeadLetterFiles
+from logship.sinks.elasticsearch import ElasticsearchSink
+from logship.sinks.elasticsearch.template import put_template
+from logship.sources.file import FileSource
+from logship.state_dir import StateDir
+
+__all__ = ["Agent", "Summary"]
+
+log = logging.getLogger(__name__)
+
+SAVE_SECONDS = 1.0
+LONGEST_RETRY_SECONDS = 30.0
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    monotonic = staticmethod(time.monotonic)
+    time = staticmethod(time.time)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How a run ended.
+
+    Attributes:
+        totals: What became of the records.
+        unconfirmed: Records read and neither delivered nor in a dead letter; they are read
+            again by the next run.
+    """
+
+    totals: Totals
+    unconfirmed: int
+
+    def __str__(self) -> str:
+        t = self.totals
+        return (
+            f"delivered {t.delivered}, rescued 0, held 0, dead letters {t.dead_letters}, "
+            f"dropped {t.dropped}, unconfirmed {self.unconfirmed}"
+        )
+
+
+class Agent:
+    """Tails files and delivers what is in them, until stopped.
+
+    Everything it holds is opened by :meth:`run` and closed when that returns.
+
+    Args:
+        settings: As loaded.
+        once: Read what is there, deliver it, and end.
+        environment: For the host's identity; the process's own when None.
+
+    Attributes:
+        sources: The sources, while it runs.
+        delivery: The delivery loop, while it runs.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        once: bool = False,
+        clock: Clock | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.settings, self.once = settings, once
+        self.sources: list[FileSource] = []
+        self.routes: list[Route] = []
+        self.delivery: Delivery | None = None
+        self._clock = clock or SystemClock()
+        self._environment = os.environ if environment is None else environment
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Begin to end: sources read on until quiet, what was read is delivered."""
+        self._stopping.set()
+
+    async def run(self) -> Summary:
+        """Run until stopped, or with *once* until everything there is settled.
+
+        Raises:
+            StateError: The state folder cannot be used, or another agent holds it.
+
+        Cancelled, nothing is lost: what is unconfirmed is read again by the next run.
+        """
+        with StateDir(self.settings.state_dir) as state:
+            host = host_id(self.settings.agent.id, self._environment, state.path)
+            store = CheckpointStore(state.path, now=self._clock.time)
+            try:
+                self._report_store(store, host)
+                return await self._run(state.path, store, host)
+            finally:
+                await store.close()
+
+    async def _run(self, state: Path, store: CheckpointStore, host: HostId) -> Summary:
+        settings, clock = self.settings, self._clock
+        delivery = settings.delivery
+        files = ThreadPoolExecutor(4, thread_name_prefix="logship-files")
+        work = ThreadPoolExecutor(2, thread_name_prefix="logship-work")
+        asyncio.get_running_loop().set_default_executor(
+            ThreadPoolExecutor(2, thread_name_prefix="logship-names")
+        )
+        elastic = Elastic(settings.elasticsearch)
+        buffer = Buffer(
+            max_bytes=delivery.buffer_bytes,
+            batch_bytes=delivery.batch_bytes,
+            batch_records=delivery.batch_records,
+            batch_age_seconds=delivery.batch_age_seconds,
+            clock=clock,
+        )
+        dead_letters = DeadLetterFiles(
+            state / "dead-letters",
+            clock=clock,
+            pool=work,
+            max_bytes=settings.dead_letters.max_bytes,
+        )
+        sink = ElasticsearchSink(elastic, clock=clock, pool=work)
+        self.delivery = Delivery(
+            buffer,
+            sink,
+            dead_letters if delivery.rejected == "dead_letter" else None,
+            max_in_flight=delivery.max_in_flight,
+            clock=clock,
+            target=f"Elasticsearch at {', '.join(elastic.urls)}",
+        )
+        self._make_sources(store, host, files)
+        try:
+            await self._flow(store, elastic, buffer, self.delivery)
+        finally:
+            await sink.close()
+            for pool in (files, work):
+                pool.shutdown(wait=False, cancel_futures=True)
+        return Summary(self.delivery.totals, buffer.used_records)
+
+    def _make_sources(self, store: CheckpointStore, host: HostId, pool: ThreadPoolExecutor) -> None:
+        settings = self.settings
+        stable_ids = settings.delivery.ids == "stable"
+        name = host_name(self._environment)
+        for source in settings.sources:
+            self.sources.append(
+                FileSource(
+                    source,
+                    store,
+                    host_id=host.id,
+                    boot_id=boot_id(),
+                    clock=self._clock,
+                    pool=pool,
+                    once=self.once,
+                    stable_ids=stable_ids,
+                )
+            )
+            self.routes.append(
+                compile_route(
+                    source,
+                    settings.index,
+                    settings.processors,
+                    host_name=name,
+                    clock=self._clock,
+                    stable_ids=stable_ids,
+                )
+            )
+
+    async def _flow(
+        self, store: CheckpointStore, elastic: Elastic, buffer: Buffer, delivery: Delivery
+    ) -> None:
+        """Run sources, delivery and saver; end them in data order, within the time given."""
+        saver = asyncio.create_task(self._save_regularly(store))
+        sender = asyncio.create_task(self._deliver(elastic, delivery))
+        readers = asyncio.create_task(self._read(buffer))
+        stopped = asyncio.create_task(self._wait_for_stop())
+        tasks = (readers, sender, saver, stopped)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if readers.done() and not _failed(tasks):  # with once, sources end by themselves
+                buffer.close()
+                await asyncio.wait((sender, saver, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if stopped.done() and not _failed(tasks):
+                await self._wind_down(readers, sender, buffer)
+            for task in _failed(tasks):
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._save(store)
+
+    async def _wait_for_stop(self) -> None:
+        await self._stopping.wait()
+
+    async def _wind_down(
+        self, readers: asyncio.Task[None], sender: asyncio.Task[None], buffer: Buffer
+    ) -> None:
+        total = self.settings.shutdown_timeout_seconds
+        deadline = self._clock.monotonic() + total
+        for source in self.sources:
+            source.stop(total / 3)
+        await asyncio.wait({readers}, timeout=total / 3 + 0.5)
+        readers.cancel()
+        await asyncio.gather(readers, return_exceptions=True)
+        buffer.close()
+        await asyncio.wait({sender}, timeout=max(0.0, deadline - self._clock.monotonic()))
+
+    async def _read(self, buffer: Buffer) -> None:
+        async with asyncio.TaskGroup() as group:
+            for source, route in zip(self.sources, self.routes, strict=True):
+                group.create_task(self._read_one(source, route, buffer))
+
+    async def _read_one(self, source: FileSource, route: Route, buffer: Buffer) -> None:
+        """Run one source; when it fails, report it and try again with growing pauses."""
+        ingest = make_ingest(route, buffer)
+        pause = 1.0
+        while True:
+            try:
+                await source.run(ingest)
+            except (OSError, sqlite3.Error) as error:
+                log.error(
+                    "Source %s cannot go on: %s. It is tried again in %.0f s.",
+                    source.settings.name,
+                    error,
+                    pause,
+                )
+            else:
+                return
+            try:
+                async with asyncio.timeout(pause):
+                    await self._stopping.wait()
+                    return
+            except TimeoutError:
+                pause = min(pause * 2, LONGEST_RETRY_SECONDS)
+
+    async def _deliver(self, elastic: Elastic, delivery: Delivery) -> None:
+        if self.settings.index.template:
+            await self._confirm_template(elastic, delivery)
+        await delivery.run()
+
+    async def _confirm_template(self, elastic: Elastic, delivery: Delivery) -> None:
+        """Put the template before the first bulk, for as long as it takes."""
+        pause = 0.25
+        said = ""
+        while True:
+            try:
+                await put_template(elastic, self.settings.index)
+            except ElasticError as error:
+                delivery.trouble = str(error)
+                if str(error) != said:
+                    said = str(error)
+                    log.warning(
+                        "Elasticsearch at %s cannot be reached or refuses the index template "
+                        "(%s). Nothing is lost: records wait, and it is tried again.",
+                        ", ".join(elastic.urls),
+                        error,
+                    )
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.5, 5.0)
+            else:
+                if said:
+                    log.info("Elasticsearch at %s answers now.", ", ".join(elastic.urls))
+                delivery.trouble = ""
+                return
+
+    async def _save_regularly(self, store: CheckpointStore) -> None:
+        while True:
+            await asyncio.sleep(SAVE_SECONDS)
+            await self._save(store)
+
+    async def _save(self, store: CheckpointStore) -> None:
+        """Save what was confirmed since the last time. A full disk is not the end."""
+        dirty = [c for s in self.sources for c in s.contents.values() if c.is_dirty]
+        if not dirty:
+            return
+        try:
+            await store.save([content.checkpoint() for content in dirty])
+        except sqlite3.Error as error:
+            for content in dirty:
+                content.unsaved()
+            log.warning("Cannot save checkpoints: %s. Delivery goes on; it is tried again.", error)
+
+    def _report_store(self, store: CheckpointStore, host: HostId) -> None:
+        if store.moved_aside is not None:
+            log.error(
+                "%s was damaged or of another version of logship: it was moved to %s and a new "
+                "one begun. Files are read again; their ids keep that from doubling records.",
+                store.path,
+                store.moved_aside,
+            )
+        known = store.meta("host_id")
+        if known is None:
+            store.set_meta("host_id", host.id)
+        elif known != host.id:
+            log.warning(
+                "The host's id is now %s (from %s); it was %s. Files that are known keep their "
+                "ids.",
+                host.id, host.origin, known,
+            )  # fmt: skip
+            store.set_meta("host_id", host.id)
+        if host.origin.startswith("random"):
+            log.warning(
+                "This machine has no id: a random one is %s. "
+                "Set agent.id so that it survives the loss of that folder.",
+                host.origin.removeprefix("random, "),
+            )
+
+
+def _failed(tasks: Iterable[asyncio.Task[None]]) -> list[asyncio.Task[None]]:
+    """The tasks that ended with an exception: each is a bug, and ends the process."""
+    return [task for task in tasks if task.done() and not task.cancelled() and task.exception()]

@@ -1,0 +1,136 @@
+"""The bounded queue between reading and sending, and how batches are cut from it.
+
+Full means wait: a source that finds no room stops reading, and the file is the buffer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from logship.interfaces import Clock
+from logship.model import STAMP_BYTES, Documents, merge
+
+__all__ = ["Buffer"]
+
+
+class Buffer:
+    """Holds documents from the route until a batch takes them, and counts them until settled.
+
+    Belongs to one event loop.
+
+    Attributes:
+        used_bytes: Of everything put and not yet released, in flight included.
+        used_records: The same in records.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_bytes: int,
+        batch_bytes: int,
+        batch_records: int,
+        batch_age_seconds: float,
+        clock: Clock,
+    ) -> None:
+        self.used_bytes = self.used_records = 0
+        self._max_bytes = max_bytes
+        self._batch_bytes, self._batch_records = batch_bytes, batch_records
+        self._batch_age_seconds, self._clock = batch_age_seconds, clock
+        self._queue: deque[Documents] = deque()
+        self._queued_bytes = self._queued_records = 0
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._closed = False
+
+    async def put(self, documents: Documents) -> None:
+        """Add *documents*, waiting while the buffer is full.
+
+        A single chunk's documents are taken whole when there is any room, so the bound can be
+        passed by one chunk. Cancelled while waiting, nothing was added.
+        """
+        while self.used_bytes >= self._max_bytes:
+            self._room.clear()
+            await self._room.wait()
+        self.used_bytes += documents.size_bytes
+        self.used_records += len(documents)
+        self._queued_bytes += documents.size_bytes
+        self._queued_records += len(documents)
+        self._queue.append(documents)
+        self._arrived.set()
+
+    def release(self, size_bytes: int, records: int) -> None:
+        """Give back the room of documents that are settled."""
+        self.used_bytes -= size_bytes
+        self.used_records -= records
+        if self.used_bytes < self._max_bytes:
+            self._room.set()
+
+    def close(self) -> None:
+        """No more will be put: what is there goes at once, in batches as full as it makes."""
+        self._closed = True
+        self._arrived.set()
+
+    async def ready(self) -> bool:
+        """Wait until a batch should go: full, or old, or closed. False: closed and empty."""
+        while True:
+            if self._is_full or (self._closed and self._queue):
+                return True
+            if self._closed:
+                return False
+            patience = None
+            if self._queue:
+                age = self._clock.monotonic() - self._queue[0].read_at
+                patience = self._batch_age_seconds - age
+                if patience <= 0:
+                    return True
+            self._arrived.clear()
+            try:
+                async with asyncio.timeout(patience):
+                    await self._arrived.wait()
+            except TimeoutError:
+                pass
+
+    def take(self) -> Documents:
+        """Return the next batch, within the bounds in bytes and records; at least one record.
+
+        Call only after :meth:`ready`, with nothing between that could have taken it.
+        """
+        parts: list[Documents] = []
+        size = count = 0
+        while self._queue:
+            part = self._queue[0]
+            fits = _how_many(part, self._batch_bytes - size, self._batch_records - count)
+            if fits == 0 and parts:
+                break
+            self._queue.popleft()
+            if fits < len(part):
+                rest = part.part(max(fits, 1), len(part))
+                part = part.part(0, max(fits, 1))
+                if len(rest):
+                    self._queue.appendleft(rest)
+            parts.append(part)
+            size, count = size + part.size_bytes, count + len(part)
+        self._queued_bytes -= size
+        self._queued_records -= count
+        return merge(parts)
+
+    @property
+    def _is_full(self) -> bool:
+        return (
+            self._queued_bytes >= self._batch_bytes or self._queued_records >= self._batch_records
+        )
+
+
+def _how_many(part: Documents, size_bytes: int, records: int) -> int:
+    """Return how many documents of *part*, from its beginning, fit."""
+    if part.size_bytes <= size_bytes and len(part) <= records:
+        return len(part)
+    fits = 0
+    for head, id_, body in zip(part.heads, part.ids, part.bodies, strict=True):
+        size_bytes -= len(head) + len(id_) + len(body) + STAMP_BYTES
+        if size_bytes < 0 or fits >= records:
+            break
+        fits += 1
+    return fits

@@ -1,0 +1,343 @@
+"""The checkpoint store: what must survive ``kill -9`` and power loss, in SQLite.
+
+One database, ``checkpoints.db``, in WAL mode with ``synchronous=FULL``. Final tables::
+
+    meta         key → value: format, host id, boot id
+    files        one row per file content: where it lies, how to recognise it, up to where
+                 it is confirmed
+    first_lines  digest of a content's first line → its salt and seed; kept beyond the file
+    day_marks    (file, offset) → day: which day's rules hold from that offset on; as
+                 ``YYYY-MM-DD``, or ``first/last`` for bytes written while no agent ran
+    split_marks  (seed, start, end): a boundary that time or stopping made, and not the bytes
+
+All work happens on one thread of the store's own. Calls that arrive while a transaction runs
+are committed together in the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from logship.errors import StateError
+
+__all__ = ["Checkpoint", "CheckpointStore", "FileRow"]
+
+FORMAT = 1
+FILE_NAME = "checkpoints.db"
+
+_TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE files (
+  id INTEGER PRIMARY KEY,
+  source TEXT NOT NULL,
+  path TEXT NOT NULL,
+  device INTEGER NOT NULL,
+  inode INTEGER NOT NULL,
+  fingerprint BLOB NOT NULL,      -- the first bytes of the content, up to 1,024
+  first_line BLOB NOT NULL,       -- digest of the first line
+  salt BLOB NOT NULL,
+  seed TEXT NOT NULL,
+  offset INTEGER NOT NULL,        -- confirmed up to here
+  tail BLOB NOT NULL,             -- digest of the 256 bytes before the offset
+  last_time TEXT,                 -- the last usable time before the offset
+  size INTEGER NOT NULL,          -- as last seen
+  boot TEXT NOT NULL,             -- boot id under which it was last seen
+  confirmed_at REAL NOT NULL,     -- epoch seconds
+  gone_at REAL                    -- epoch seconds since when the content is nowhere to be found
+);
+CREATE INDEX files_by_inode ON files (device, inode);
+CREATE TABLE first_lines (
+  digest BLOB NOT NULL, salt BLOB NOT NULL, seed TEXT NOT NULL, created_at REAL NOT NULL,
+  PRIMARY KEY (digest, salt)
+) WITHOUT ROWID;
+CREATE TABLE day_marks (
+  file INTEGER NOT NULL, offset INTEGER NOT NULL, day TEXT NOT NULL,
+  PRIMARY KEY (file, offset)
+) WITHOUT ROWID;
+CREATE TABLE split_marks (
+  seed TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL,
+  PRIMARY KEY (seed, start)
+) WITHOUT ROWID;
+"""
+
+_COLUMNS = (
+    "id, source, path, device, inode, fingerprint, first_line, salt, seed, offset, tail, "
+    "last_time, size, boot, confirmed_at, gone_at"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """One file content, as the store knows it. Columns as described at the top of this module."""
+
+    id: int
+    source: str
+    path: str
+    device: int
+    inode: int
+    fingerprint: bytes
+    first_line: bytes
+    salt: bytes
+    seed: str
+    offset: int
+    tail: bytes
+    last_time: str | None
+    size: int
+    boot: str
+    confirmed_at: float
+    gone_at: float | None = None
+    day_marks: tuple[tuple[int, str], ...] = ()
+    split_marks: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What is saved for one content when more of it is confirmed."""
+
+    file: int
+    offset: int
+    tail: bytes
+    last_time: str | None
+    size: int
+    path: str
+    device: int
+    inode: int
+    fingerprint: bytes
+    gone_at: float | None = None
+
+
+_Work = Callable[[sqlite3.Connection], object]
+
+
+class CheckpointStore:
+    """The open store. Its ``async`` methods return when what they say is durable.
+
+    Cancelling one of them does not undo it: it may or may not have happened.
+
+    Attributes:
+        path: Of the database.
+        moved_aside: Where a damaged or newer database was put; None when it was in order.
+    """
+
+    def __init__(self, directory: Path, *, now: Callable[[], float] = time.time) -> None:
+        """Open the store in *directory*, making it when absent.
+
+        Raises:
+            StateError: It can be neither opened nor made.
+        """
+        self.path = directory / FILE_NAME
+        self.moved_aside: Path | None = None
+        self._now = now
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="logship-store")
+        self._waiting: list[tuple[_Work, asyncio.Future[object]]] = []
+        self._flusher: asyncio.Task[None] | None = None
+        try:
+            self._db = self._open()
+        except sqlite3.OperationalError as error:
+            self._pool.shutdown(wait=False)
+            raise StateError(f"{self.path}: cannot open the checkpoint store: {error}") from error
+
+    def files(self, source: str) -> list[FileRow]:
+        """Return every content that *source* knows, marks included. For use at start."""
+        query = f"SELECT {_COLUMNS} FROM files WHERE source = ? ORDER BY id"
+        return [self._with_marks(FileRow(*row)) for row in self._db.execute(query, (source,))]
+
+    def meta(self, key: str) -> str | None:
+        """Return a value of the table ``meta``. For use at start."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Set a value of the table ``meta``, durably. For use at start."""
+        with self._db:
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    async def salts(self, first_line: bytes) -> set[bytes]:
+        """Return the salts of every content known that begins with this line's digest."""
+        query = "SELECT salt FROM first_lines WHERE digest = ?"
+        found = await self._commit(lambda db: {row[0] for row in db.execute(query, (first_line,))})
+        assert isinstance(found, set)
+        return found
+
+    async def add(self, row: FileRow) -> FileRow:
+        """Add a content with its first line and day marks; returns it with its id."""
+
+        def work(db: sqlite3.Connection) -> int:
+            cursor = db.execute(
+                f"INSERT INTO files ({_COLUMNS}) VALUES (NULL{', ?' * 15})",
+                (
+                    row.source, row.path, row.device, row.inode, row.fingerprint, row.first_line,
+                    row.salt, row.seed, row.offset, row.tail, row.last_time, row.size, row.boot,
+                    row.confirmed_at, row.gone_at,
+                ),
+            )  # fmt: skip
+            db.execute(
+                "INSERT OR IGNORE INTO first_lines VALUES (?, ?, ?, ?)",
+                (row.first_line, row.salt, row.seed, self._now()),
+            )
+            file = cursor.lastrowid or 0
+            db.executemany(
+                "INSERT INTO day_marks VALUES (?, ?, ?)",
+                [(file, offset, day) for offset, day in row.day_marks],
+            )
+            return file
+
+        file = await self._commit(work)
+        assert isinstance(file, int)
+        return replace(row, id=file)
+
+    async def add_day_mark(self, file: int, offset: int, day: str) -> None:
+        """Note that *day* holds from *offset* of *file* on."""
+        await self._commit(
+            lambda db: db.execute(
+                "INSERT OR REPLACE INTO day_marks VALUES (?, ?, ?)", (file, offset, day)
+            )
+        )
+
+    async def add_split_mark(self, seed: str, start: int, end: int) -> None:
+        """Note that the event at *start* ends at *end*, whatever the bytes say."""
+        await self._commit(
+            lambda db: db.execute(
+                "INSERT OR IGNORE INTO split_marks VALUES (?, ?, ?)", (seed, start, end)
+            )
+        )
+
+    async def save(self, checkpoints: Iterable[Checkpoint]) -> None:
+        """Save checkpoints, all in one transaction."""
+        rows = [
+            (
+                c.offset, c.tail, c.last_time, c.size, c.path, c.device, c.inode, c.fingerprint,
+                c.gone_at, self._now(), c.file,
+            )
+            for c in checkpoints
+        ]  # fmt: skip
+        if rows:
+            await self._commit(
+                lambda db: db.executemany(
+                    "UPDATE files SET offset = ?, tail = ?, last_time = ?, size = ?, path = ?, "
+                    "device = ?, inode = ?, fingerprint = ?, gone_at = ?, confirmed_at = ? "
+                    "WHERE id = ?",
+                    rows,
+                )
+            )
+
+    async def forget(self, files: Iterable[int]) -> None:
+        """Remove contents and their day marks. Their first lines and salts stay."""
+        keys = [(file,) for file in files]
+
+        def work(db: sqlite3.Connection) -> None:
+            db.executemany("DELETE FROM files WHERE id = ?", keys)
+            db.executemany("DELETE FROM day_marks WHERE file = ?", keys)
+
+        if keys:
+            await self._commit(work)
+
+    async def close(self) -> None:
+        """Finish what waits and close the database."""
+        while self._flusher is not None:
+            await asyncio.wait([self._flusher])
+        self.close_now()
+
+    def close_now(self) -> None:
+        """Close the database; nothing may be waiting."""
+        self._pool.shutdown(wait=True)
+        self._db.close()
+
+    async def _commit(self, work: _Work) -> object:
+        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, future))
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush())
+        return await asyncio.shield(future)
+
+    async def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._waiting:
+                taken, self._waiting = self._waiting, []
+                try:
+                    results = await loop.run_in_executor(
+                        self._pool, self._transaction, [work for work, _ in taken]
+                    )
+                except Exception as error:
+                    for _, future in taken:
+                        if not future.cancelled():
+                            future.set_exception(error)
+                            future.exception()  # the waiter may be gone: not "never retrieved"
+                    continue
+                for (_, future), result in zip(taken, results, strict=True):
+                    if not future.cancelled():
+                        future.set_result(result)
+        finally:
+            self._flusher = None
+
+    def _transaction(self, works: list[_Work]) -> list[object]:
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            return [
+                None if isinstance(result := work(self._db), sqlite3.Cursor) else result
+                for work in works
+            ]
+
+    def _with_marks(self, row: FileRow) -> FileRow:
+        days = self._db.execute(
+            "SELECT offset, day FROM day_marks WHERE file = ? ORDER BY offset", (row.id,)
+        ).fetchall()
+        splits = self._db.execute(
+            'SELECT start, "end" FROM split_marks WHERE seed = ? ORDER BY start', (row.seed,)
+        ).fetchall()
+        return replace(row, day_marks=tuple(days), split_marks=tuple(splits))
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            db = self._connect()
+            if self._is_current(db):
+                return db
+            db.close()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise
+        self._move_aside()
+        db = self._connect()
+        self._is_current(db)
+        return db
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        try:
+            os.chmod(self.path, 0o600)
+            db.execute("PRAGMA busy_timeout = 5000")
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _is_current(self, db: sqlite3.Connection) -> bool:
+        """Whether the database is in order and of this format; an empty one is filled."""
+        tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master")}
+        if not tables:
+            db.executescript(
+                f"BEGIN; {_TABLES} INSERT INTO meta VALUES ('format', '{FORMAT}'); COMMIT;"
+            )
+            return True
+        if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
+            return False
+        row = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+        return row is not None and row[0] == str(FORMAT)
+
+    def _move_aside(self) -> None:
+        stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._now()))
+        self.moved_aside = self.path.with_name(f"{FILE_NAME}.damaged-{stamp}")
+        for suffix in ("", "-wal", "-shm"):
+            part = Path(f"{self.path}{suffix}")
+            if part.exists():
+                part.rename(f"{self.moved_aside}{suffix}")

@@ -1,0 +1,94 @@
+"""Runs an agent as a process: signals, its last line, its exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from logship.agent import Agent, Summary
+    from logship.settings.load import Loaded
+
+__all__ = ["run_agent"]
+
+log = logging.getLogger("logship.agent")
+
+INCOMPLETE = 3
+
+
+def run_agent(loaded: Loaded, *, once: bool = False, timeout_seconds: float | None = None) -> int:
+    """Run an agent until a signal, or with *once* until everything is settled.
+
+    Args:
+        timeout_seconds: With *once*, begin to stop after this time.
+
+    Returns:
+        0; or 3 with *once*, when anything went to dead letters or stayed unconfirmed.
+    """
+    from logship.agent import Agent
+    from logship.cli.own_log import set_up_log
+
+    set_up_log(loaded.settings.log)
+    _say_start(loaded)
+    agent = Agent(loaded.settings, once=once)
+    summary = asyncio.run(_run(agent, timeout_seconds))
+    print(f"logship: {summary}", file=sys.stderr)
+    if summary.unconfirmed and not once:
+        log.warning(
+            "%d records are unconfirmed: they will be read again by the next run.",
+            summary.unconfirmed,
+        )
+    return INCOMPLETE if once and _is_incomplete(summary) else 0
+
+
+def _is_incomplete(summary: Summary) -> bool:
+    totals = summary.totals
+    return bool(totals.dead_letters or totals.dropped or summary.unconfirmed)
+
+
+async def _run(agent: Agent, timeout_seconds: float | None) -> Summary:
+    loop = asyncio.get_running_loop()
+    received: list[int] = []
+
+    def on_signal(number: int) -> None:
+        received.append(number)
+        if len(received) > 1:
+            os._exit(128 + number)
+        log.info("Stopping (%s): what was read is delivered first.", signal.Signals(number).name)
+        agent.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    if timeout_seconds is not None:
+        loop.call_later(timeout_seconds, agent.stop)
+    return await agent.run()
+
+
+def _say_start(loaded: Loaded) -> None:
+    settings = loaded.settings
+    hosts = ", ".join(settings.elasticsearch.hosts) or "the cloud deployment"
+    log.info(
+        "logship ships %s to %s.%s",
+        _listed([path for source in settings.sources for path in source.paths]),
+        _without_secrets(hosts),
+        "".join(f" {override}." for override in loaded.overridden),
+    )
+    for unused in loaded.unused:
+        log.warning("Not used: %s.", unused)
+
+
+def _listed(paths: Sequence[str], most: int = 5) -> str:
+    if len(paths) <= most:
+        return ", ".join(paths)
+    return f"{', '.join(paths[:most])} and {len(paths) - most} more"
+
+
+def _without_secrets(text: str) -> str:
+    import re
+
+    return re.sub(r"//[^/@\s]*@", "//", text)

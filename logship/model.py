@@ -1,0 +1,207 @@
+"""What flows: chunks of lines in, documents in columns out, and what became of them.
+
+Nothing here is per record: a chunk holds what one read gave, and documents are kept as
+columns of equal length, because an object for every record would cost more than its JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol
+
+import orjson
+
+__all__ = [
+    "BatchResult",
+    "Chunk",
+    "Document",
+    "Documents",
+    "Receipt",
+    "Refusal",
+]
+
+
+class Receipt(Protocol):
+    """What is owed to a source for one chunk; shared by all documents of the chunk."""
+
+    def settle(self, count: int) -> None:
+        """Pay for *count* documents: delivered, or safe in a synced dead-letter file."""
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Complete lines of one file content, as one read gave them.
+
+    Attributes:
+        data: The lines; each ends with ``\\n`` except the last of a forced split.
+        start: Offset in the content of the first byte of *data*.
+        end: Offset after what *data* stands for; more than ``start + len(data)`` after a cut.
+        day: The day mark that holds for these lines: ``YYYY-MM-DD``, or ``first/last`` when
+            they were written between these days while no agent ran.
+        read_at: Monotonic seconds when the first of these bytes was read.
+        tail: The last bytes (up to 256) that end at *end*, as in the file.
+        is_cut: The one line in *data* was longer than allowed; *crc* is over all of it.
+        is_continued: The first line is the rest of one whose beginning was shipped already.
+        crc: CRC-32 of the whole line; only with *is_cut*.
+    """
+
+    data: bytes
+    start: int
+    end: int
+    day: str
+    read_at: float
+    tail: bytes = b""
+    is_cut: bool = False
+    is_continued: bool = False
+    crc: int = 0
+
+
+class Document(NamedTuple):
+    """One document as Elasticsearch will see it, for the paths that are not hot.
+
+    Attributes:
+        index: Name of the index or data stream.
+        id: The ``_id``; empty when Elasticsearch is to choose.
+        source: The JSON object, without the ingest stamp.
+    """
+
+    index: str
+    id: str
+    source: bytes
+
+
+@dataclass(slots=True)
+class Documents:
+    """Encoded documents in columns of equal length: of one chunk, or of one batch.
+
+    The wire form of document *i* is ``heads[i] + ids[i] + stamp + bodies[i]``: the stamp is
+    the ingest time, spliced in for every attempt without encoding anything again.
+
+    Attributes:
+        heads: Beginning of the action line up to the id; few distinct objects, shared.
+        ids: What follows of the id.
+        bodies: The JSON object without its opening brace, with a newline.
+        runs: Which receipt the documents belong to, in order, as (receipt, how many).
+        size_bytes: On the wire.
+        read_at: Monotonic seconds when the oldest of them was read.
+    """
+
+    heads: list[bytes]
+    ids: list[bytes]
+    bodies: list[bytes]
+    runs: list[tuple[Receipt, int]]
+    size_bytes: int
+    read_at: float
+
+    def __len__(self) -> int:
+        return len(self.bodies)
+
+    def settle(self) -> None:
+        """Settle every document."""
+        for receipt, count in self.runs:
+            receipt.settle(count)
+
+    def document(self, position: int) -> Document:
+        """Return one document, parsed out of the columns."""
+        action = orjson.loads(self.heads[position] + self.ids[position] + b'"}}')["create"]
+        source = b"{" + self.bodies[position].rstrip(b"\n")
+        return Document(action["_index"], action.get("_id", ""), source)
+
+    def select(self, positions: Sequence[int]) -> Documents:
+        """Return the documents at *positions* (ascending) as columns of their own."""
+        return self._pick(positions, self._runs_of(positions))
+
+    def part(self, start: int, stop: int) -> Documents:
+        """Return the documents from *start* up to *stop*."""
+        return self.select(range(start, min(stop, len(self))))
+
+    def _pick(self, positions: Sequence[int], runs: list[tuple[Receipt, int]]) -> Documents:
+        heads = [self.heads[i] for i in positions]
+        ids = [self.ids[i] for i in positions]
+        bodies = [self.bodies[i] for i in positions]
+        return Documents(heads, ids, bodies, runs, wire_bytes(heads, ids, bodies), self.read_at)
+
+    def _runs_of(self, positions: Sequence[int]) -> list[tuple[Receipt, int]]:
+        runs: list[tuple[Receipt, int]] = []
+        waiting = iter(positions)
+        position = next(waiting, None)
+        start = 0
+        for receipt, count in self.runs:
+            taken = 0
+            while position is not None and position < start + count:
+                taken += 1
+                position = next(waiting, None)
+            if taken:
+                runs.append((receipt, taken))
+            start += count
+        return runs
+
+
+STAMP_BYTES = len('"}}\n{"@ingested":"2026-11-21T00:00:00.000Z",')
+
+
+def wire_bytes(heads: list[bytes], ids: list[bytes], bodies: list[bytes]) -> int:
+    """Return how many bytes a bulk body of these columns has."""
+    return (
+        sum(map(len, heads))
+        + sum(map(len, ids))
+        + sum(map(len, bodies))
+        + (STAMP_BYTES * len(bodies))
+    )
+
+
+def merge(parts: Sequence[Documents]) -> Documents:
+    """Return the documents of all *parts*, in order; one part is returned as it is."""
+    if len(parts) == 1:
+        return parts[0]
+    merged = Documents([], [], [], [], 0, min(part.read_at for part in parts))
+    for part in parts:
+        merged.heads += part.heads
+        merged.ids += part.ids
+        merged.bodies += part.bodies
+        merged.runs += part.runs
+        merged.size_bytes += part.size_bytes
+    return merged
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why Elasticsearch did not take one document.
+
+    Attributes:
+        position: In the batch as sent.
+        status: Of the item, or of the whole request.
+        type: Elasticsearch's error type.
+        reason: Elasticsearch's reason, cut to a readable length.
+    """
+
+    position: int
+    status: int
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What became of one bulk request. Every position is in exactly one of the four groups.
+
+    Attributes:
+        delivered: Positions that are stored (2xx, or 409: stored before).
+        retryable: Positions to send again.
+        held: What the cluster and not the document is to blame for; to be sent again later.
+        rejected: What no retry can help.
+        verdict: ``items`` when the server answered per document; ``retry`` when the whole
+            request is to be sent again; ``pause`` when it is refused for a reason that a person
+            must mend; ``split`` when it must be sent in halves.
+        cause: Of anything but success, one line for people.
+        retry_after_seconds: The server's wish, None without one.
+    """
+
+    delivered: Sequence[int] = ()
+    retryable: Sequence[int] = ()
+    held: Sequence[Refusal] = ()
+    rejected: Sequence[Refusal] = ()
+    verdict: Literal["items", "retry", "pause", "split"] = "items"
+    cause: str = ""
+    retry_after_seconds: float | None = field(default=None)

@@ -1,0 +1,64 @@
+"""``json``: one JSON object per line."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+from logship.parsers.text import INVALID_UTF8, decode
+
+__all__ = ["parse_json", "unparsed"]
+
+
+def parse_json(line: bytes) -> dict[str, Any]:
+    """Return the object on *line*.
+
+    Anything else is kept whole as ``message``, with ``parse_error`` saying what was wrong.
+    Bytes that are not UTF-8 are replaced and the record is tagged ``invalid_utf8``. Never raises.
+    """
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        return _second_try(line, error)
+    return value if isinstance(value, dict) else unparsed(line, "not a JSON object")
+
+
+def unparsed(line: bytes, reason: str) -> dict[str, Any]:
+    """Return the record of a line that could not be parsed."""
+    text, replaced = decode(line)
+    record: dict[str, Any] = {"message": text, "parse_error": reason}
+    if replaced:
+        record["tags"] = [INVALID_UTF8]
+    return record
+
+
+def _second_try(line: bytes, error: orjson.JSONDecodeError) -> dict[str, Any]:
+    """What orjson refuses and is worth having: replaced bytes, lone surrogates, NaN."""
+    text, replaced = decode(line.removeprefix(b"\xef\xbb\xbf").strip())
+    try:
+        value = json.loads(text, parse_constant=str)
+        if not isinstance(value, dict):
+            return unparsed(line, "not a JSON object")
+        orjson.dumps(value)
+    except UnicodeEncodeError:
+        return unparsed(line, "a lone surrogate")
+    except (TypeError, ValueError, RecursionError):
+        # orjson counts surrogates as errors of type: make them readable instead.
+        value = _without_surrogates(text)
+        if value is None:
+            return unparsed(line, f"{error.msg} (character {error.pos})")
+    if replaced:
+        tags = value.get("tags")
+        value["tags"] = [*(tags if isinstance(tags, list) else []), INVALID_UTF8]
+    return value
+
+
+def _without_surrogates(text: str) -> dict[str, Any] | None:
+    try:
+        plain = json.dumps(json.loads(text, parse_constant=str), ensure_ascii=False)
+        value = orjson.loads(plain.encode("utf-8", "replace"))
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

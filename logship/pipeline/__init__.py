@@ -1,0 +1,8 @@
+"""The two loops: what is read goes into the buffer, what is in the buffer gets delivered."""
+
+from __future__ import annotations
+
+from logship.pipeline.deliver import Delivery, Totals
+from logship.pipeline.ingest import make_ingest
+
+__all__ = ["Delivery", "Totals", "make_ingest"]

@@ -1,0 +1,275 @@
+"""The second loop: batches go out, and every document ends delivered or in a dead letter.
+
+Retries are for ever, with full jitter. A batch in back-off holds no slot. While the server
+refuses whole requests only one batch at a time probes it, in turns, so that a batch which
+alone is to blame does not stop the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from logship.buffer import Buffer
+from logship.interfaces import Clock, DeadLetters, Sink
+from logship.model import BatchResult, Document, Documents, Refusal
+from logship.pipeline.slots import Slots
+
+__all__ = ["Delivery", "Totals"]
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 10.0
+SAY_AGAIN_SECONDS = 60.0
+PROBING_BATCHES = 2  # two, so that one which alone is to blame does not stop the other
+
+
+@dataclass(slots=True)
+class Totals:
+    """What became of the records so far. ``retried`` counts every attempt but the first."""
+
+    delivered: int = 0
+    retried: int = 0
+    held: int = 0
+    rejected: int = 0
+    dead_letters: int = 0
+    dropped: int = 0
+
+
+class Delivery:
+    """Takes batches from the buffer and sends them until everything is settled.
+
+    Belongs to one event loop.
+
+    Attributes:
+        totals: What became of the records so far.
+        trouble: Why nothing goes out at present, one line; empty while all is well.
+    """
+
+    def __init__(
+        self,
+        buffer: Buffer,
+        sink: Sink,
+        dead_letters: DeadLetters | None,
+        *,
+        max_in_flight: int,
+        clock: Clock,
+        jitter: random.Random | None = None,
+        target: str = "Elasticsearch",
+    ) -> None:
+        self.totals = Totals()
+        self.trouble = ""
+        self._buffer, self._sink, self._dead_letters = buffer, sink, dead_letters
+        self._slots = Slots(max_in_flight)
+        self._clock, self._jitter = clock, jitter or random.Random()
+        self._target = target
+        self._turn = asyncio.Lock()
+        self._outstanding = 0
+        self._changed = asyncio.Event()
+        self._failures = 0
+        self._wish: float | None = None
+        self._trouble_since = 0.0
+        self._say_after = 0.0
+        self._item_trouble_after = 0.0
+
+    async def run(self) -> None:
+        """Deliver until the buffer is closed and everything that was in it is settled.
+
+        Cancelled, what is under way may have been stored; it is not settled.
+        """
+        async with asyncio.TaskGroup() as group:
+            while await self._buffer.ready():
+                await self._slots.acquire()
+                if self.trouble and self._outstanding >= PROBING_BATCHES:
+                    # What waits in the buffer makes fuller batches later.
+                    self._slots.release()
+                    self._changed.clear()
+                    await self._changed.wait()
+                    continue
+                self._outstanding += 1
+                group.create_task(self._deliver(self._buffer.take()))
+
+    async def _deliver(self, batch: Documents) -> None:
+        """Send *batch*, for which a slot is taken, and what is left of it, until nothing is."""
+        attempt, has_slot = 0, True
+        waiting = [batch]
+        try:
+            while waiting:
+                batch = waiting.pop()
+                if not has_slot:
+                    await self._slots.acquire()
+                    has_slot = True
+                if self.trouble:
+                    self._slots.release()
+                    has_slot = False
+                    result = await self._probe(batch)
+                else:
+                    result = await self._attempt(batch)
+                    self._slots.release()
+                    has_slot = False
+                attempt += 1
+                rest = await self._settle(batch, result)
+                waiting.extend(rest)
+                if rest and result.verdict == "items":
+                    await self._pause(attempt, result.retry_after_seconds)
+        finally:
+            if has_slot:
+                self._slots.release()
+            self._outstanding -= 1
+            self._changed.set()
+
+    async def _attempt(self, batch: Documents) -> BatchResult:
+        started = self._clock.monotonic()
+        result = await self._sink.write(batch)
+        if result.verdict in ("retry", "pause"):
+            self._slots.overloaded()
+            self._enter_trouble(result)
+        elif result.verdict == "items":
+            self._leave_trouble(started)
+            if result.retryable:
+                self._slots.overloaded()
+            else:
+                self._slots.succeeded()
+        return result
+
+    async def _probe(self, batch: Documents) -> BatchResult:
+        """One attempt in trouble: waiting batches take turns, each after a pause."""
+        async with self._turn:
+            if self.trouble:
+                await self._pause(self._failures, self._wish)
+            await self._slots.acquire()
+            try:
+                return await self._attempt(batch)
+            finally:
+                self._slots.release()
+
+    def _enter_trouble(self, result: BatchResult) -> None:
+        self._failures += 1
+        self._wish = result.retry_after_seconds
+        now = self._clock.monotonic()
+        if not self.trouble:
+            self._trouble_since, self._say_after = now, 0.0
+        if result.cause != self.trouble or now >= self._say_after:
+            if now >= self._say_after:
+                self._say_after = now + SAY_AGAIN_SECONDS
+                self._say(result)
+            self.trouble = result.cause or "refused"
+
+    def _say(self, result: BatchResult) -> None:
+        if result.verdict == "pause":
+            log.error(
+                "%s refuses what is sent (%s). Nothing is dropped: delivery waits and goes on by "
+                "itself. %s",
+                self._target,
+                result.cause,
+                _what_to_do(result.cause),
+            )
+        else:
+            log.warning(
+                "%s cannot take records now (%s). Nothing is lost: they are kept and sent again.",
+                self._target,
+                result.cause,
+            )
+
+    def _leave_trouble(self, attempt_started: float) -> None:
+        if self.trouble and attempt_started >= self._trouble_since:
+            log.info(
+                "%s takes records again, after %.1f s.",
+                self._target,
+                self._clock.monotonic() - self._trouble_since,
+            )
+            self.trouble, self._failures, self._wish = "", 0, None
+            self._changed.set()
+
+    async def _settle(self, batch: Documents, result: BatchResult) -> list[Documents]:
+        """Pay for what is done; return what is to be sent again."""
+        if result.verdict == "split":
+            log.info("A bulk request of %d records was refused (%s): it is sent in halves.",
+                     len(batch), result.cause)  # fmt: skip
+            middle = len(batch) // 2
+            return [batch.part(middle, len(batch)), batch.part(0, middle)]
+        if result.verdict != "items":
+            self.totals.retried += len(batch)
+            return [batch]
+        if len(result.delivered) == len(batch):
+            self._pay(batch)
+            self.totals.delivered += len(batch)
+            return []
+        if result.delivered:
+            self._pay(batch.select(result.delivered))
+            self.totals.delivered += len(result.delivered)
+        if result.rejected:
+            await self._reject(batch, result.rejected)
+        again = sorted((*result.retryable, *(refusal.position for refusal in result.held)))
+        self.totals.held += len(result.held)
+        self.totals.retried += len(again)
+        if again:
+            self._say_items(len(again), result.cause)
+        return [batch.select(again)] if again else []
+
+    def _pay(self, documents: Documents) -> None:
+        documents.settle()
+        self._buffer.release(documents.size_bytes, len(documents))
+
+    async def _reject(self, batch: Documents, refusals: Sequence[Refusal]) -> None:
+        """Settle what Elasticsearch refuses for good, once it is safe in the dead-letter file."""
+        self.totals.rejected += len(refusals)
+        documents = batch.select([refusal.position for refusal in refusals])
+        if self._dead_letters is None:
+            self.totals.dropped += len(refusals)
+        else:
+            letters = [(batch.document(refusal.position), refusal) for refusal in refusals]
+            await self._write_dead_letters(letters)
+        self._pay(documents)
+
+    async def _write_dead_letters(self, letters: Sequence[tuple[Document, Refusal]]) -> None:
+        assert self._dead_letters is not None
+        attempt = 0
+        while True:
+            try:
+                await self._dead_letters.write(letters)
+            except OSError as error:
+                attempt += 1
+                self._say_dead_letters(f"Cannot write dead letters: {error}. They wait in memory.")
+                await self._pause(attempt, None)
+            else:
+                break
+        self.totals.dead_letters += len(letters)
+        refusal = letters[0][1]
+        self._say_dead_letters(
+            f"{self._target} refused {len(letters)} records for good; they are in the "
+            f"dead-letter file. The first: {refusal.type}: {refusal.reason[:300]}"
+        )
+
+    def _say_dead_letters(self, text: str) -> None:
+        now = self._clock.monotonic()
+        if now >= self._item_trouble_after:
+            self._item_trouble_after = now + 10.0
+            log.error(text)
+
+    def _say_items(self, count: int, cause: str) -> None:
+        now = self._clock.monotonic()
+        if now >= self._item_trouble_after:
+            self._item_trouble_after = now + 10.0
+            log.warning("%s put off %d records (%s); they are sent again.",
+                        self._target, count, cause)  # fmt: skip
+
+    async def _pause(self, attempt: int, wish: float | None) -> None:
+        """Full jitter: anything up to a bound that doubles, or as long as the server wishes."""
+        bound = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(attempt - 1, 16))
+        seconds = self._jitter.uniform(0, bound)
+        if wish is not None:
+            seconds = max(seconds, min(wish, 600.0))
+        await asyncio.sleep(seconds)
+
+
+def _what_to_do(cause: str) -> str:
+    if cause.startswith("HTTP 401"):
+        return "Check elasticsearch.api_key, or username and password."
+    if cause.startswith("HTTP 403"):
+        return "The key or user needs create_doc and auto_configure on the indices."
+    return "Check elasticsearch.hosts: is this the address of Elasticsearch itself?"

@@ -1,0 +1,65 @@
+"""Records become JSON, whatever they hold."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import orjson
+
+__all__ = ["encode_record"]
+
+MAX_DEPTH = 20  # what Elasticsearch's mapping takes
+_OPTIONS = orjson.OPT_NON_STR_KEYS
+
+
+def encode_record(record: dict[str, Any]) -> bytes:
+    """Return *record* as one line of JSON.
+
+    Never raises: what JSON cannot carry becomes text (objects by ``str``, numbers beyond
+    64 bits, keys that are not text), NaN and infinities become null, what is nested deeper
+    than 20 levels or contains itself becomes text at that depth.
+    """
+    try:
+        return orjson.dumps(record, default=_readable, option=_OPTIONS)
+    except (TypeError, ValueError, RecursionError):
+        return orjson.dumps(_plain(record, 0, set()))
+
+
+def _readable(value: object) -> Any:
+    if isinstance(value, (set, frozenset, tuple)):
+        return list(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value).decode("utf-8", "replace")
+    return safe_text(value)
+
+
+def safe_text(value: object) -> str:
+    """Return ``str(value)``, also for objects whose ``__str__`` raises."""
+    try:
+        text = str(value)
+    except Exception as error:  # anything an application's __str__ may do
+        text = f"<{type(value).__name__} whose str() raised {type(error).__name__}>"
+    return text.encode("utf-8", "replace").decode()
+
+
+def _plain(value: Any, depth: int, above: set[int]) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**64 else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if not isinstance(value, (dict, list, tuple, set, frozenset)):
+        return _plain(_readable(value), depth, above)
+    if id(value) in above or depth >= MAX_DEPTH:
+        return "…" if id(value) in above else safe_text(value)[:1000]
+    above.add(id(value))
+    try:
+        if isinstance(value, dict):
+            return {safe_text(k): _plain(v, depth + 1, above) for k, v in value.items()}
+        return [_plain(item, depth + 1, above) for item in value]
+    finally:
+        above.discard(id(value))

@@ -1,0 +1,116 @@
+"""Times as applications write them become UTC text that Elasticsearch's ``date`` takes."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+
+__all__ = ["parse_time", "utc_text"]
+
+# What Elasticsearch's strict_date_optional_time takes and we can pass on letter by letter.
+_PLAIN_UTC = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|\+00:00)", re.ASCII
+).fullmatch
+_TEXT = re.compile(
+    r"(?P<date>\d{4}[-/]\d\d[-/]\d\d)[T ](?P<clock>\d\d:\d\d(?::\d\d)?)"
+    r"(?:[.,:](?P<fraction>\d{1,9}))?\s?(?P<zone>Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?",
+    re.ASCII,
+).fullmatch
+_NUMBER = re.compile(r"\d{9,19}(?:\.\d+)?", re.ASCII).fullmatch
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def parse_time(value: object, zone: tzinfo | None) -> str | None:
+    """Return *value* as UTC text, or None when it is no time.
+
+    Args:
+        value: ISO 8601 and its everyday variants (a blank for the T, a comma before the
+            fraction), or seconds, milliseconds, microseconds or nanoseconds since 1970 as a
+            number or as text; the unit follows from the size.
+        zone: Of text that carries none; None is local time, daylight saving included.
+
+    Returns:
+        ``YYYY-MM-DDTHH:MM:SS[.fraction]Z``, the fraction as precise as given; the text itself
+        when it has that form already (``+00:00`` included).
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        if _PLAIN_UTC(text):
+            return text if _exists(text) else _leap_second(text)
+        match = _TEXT(text)
+        if match is not None:
+            return _from_text(match, zone)
+        if _NUMBER(text):
+            return _from_number(int(text) if text.isdigit() else float(text))
+        return None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return _from_number(value)
+    return None
+
+
+def utc_text(seconds: float) -> str:
+    """Return an epoch time as ``YYYY-MM-DDTHH:MM:SS.mmmZ``."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def _exists(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text[:19])
+    except ValueError:
+        return False
+    return True
+
+
+def _leap_second(text: str) -> str | None:
+    """A leap second has no place in Elasticsearch's dates: its neighbour stands for it."""
+    if text[17:19] != "60":
+        return None
+    earlier = f"{text[:17]}59{text[19:]}"
+    return earlier if _exists(earlier) else None
+
+
+def _from_text(match: re.Match[str], zone: tzinfo | None) -> str | None:
+    clock = match["clock"] if len(match["clock"]) == 8 else match["clock"] + ":00"
+    leap = clock.endswith(":60")
+    if leap:
+        clock = clock[:-2] + "59"
+    try:
+        moment = datetime.fromisoformat(f"{match['date'].replace('/', '-')}T{clock}")
+        # A naive time counts as local in astimezone, daylight saving included.
+        moment = moment.replace(tzinfo=_zone(match["zone"]) or zone).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    fraction = f".{match['fraction']}" if match["fraction"] else ""
+    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z" if moment.year >= 1000 else None
+
+
+def _zone(text: str | None) -> tzinfo | None:
+    if not text:
+        return None
+    if text in {"Z", "z", "UTC", "GMT"}:
+        return UTC
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    return timezone(-offset if text[0] == "-" else offset)
+
+
+def _from_number(number: float) -> str | None:
+    # 1e8 seconds is 1973; each unit is a thousand times the one before, so ranges do not meet.
+    for scale, digits in ((1, 0), (1_000, 3), (1_000_000, 6), (1_000_000_000, 9)):
+        if 1e8 * scale <= number < 1e11 * scale:
+            return _scaled(number, scale, digits)
+    return None
+
+
+def _scaled(number: float, scale: int, digits: int) -> str | None:
+    if isinstance(number, float):
+        microseconds = round(number * 1_000_000 / scale)
+        seconds, rest, digits = *divmod(microseconds, 1_000_000), 6
+    else:
+        seconds, rest = divmod(number, scale)
+    if seconds > 253_402_300_799:  # the end of 9999
+        return None
+    moment = _EPOCH + timedelta(seconds=int(seconds))
+    fraction = f".{int(rest):0{digits}d}" if digits else ""
+    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"

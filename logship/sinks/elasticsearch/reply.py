@@ -1,0 +1,160 @@
+"""What a bulk reply says of every document. Pure."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from logship.errors import BadReply, ErrorReply
+from logship.model import BatchResult, Refusal
+
+__all__ = ["FILTER_PATH", "classify_failure", "classify_reply"]
+
+FILTER_PATH = "errors,items.*.status,items.*.error"
+REASON_CHARACTERS = 2000
+_ITEMS = b'"items":['
+
+# What the cluster and not the document is to blame for, whatever the status.
+_HELD_TYPES = frozenset(
+    (
+        "cluster_block_exception",
+        "index_closed_exception",
+        "index_not_found_exception",
+        "resource_not_found_exception",
+        "security_exception",
+        "validation_exception",
+        "unavailable_shards_exception",
+    )
+)
+# An illegal argument is the document's fault, but for these.
+_HELD_ARGUMENTS = ("pipeline with id", "only write ops with an op_type of create")
+
+
+def classify_reply(count: int, reply: bytes) -> BatchResult:
+    """Sort the documents of one bulk request by what Elasticsearch did with each.
+
+    Items answer documents by position. 2xx and 409 (already there: we send ``create``) are
+    delivered; what the cluster and not the document is to blame for is held; other 429 and 5xx
+    are retryable; other 4xx are rejected.
+
+    Args:
+        count: How many documents were sent.
+        reply: Body of the HTTP 200 answer, as asked for with :data:`FILTER_PATH`.
+
+    Returns:
+        Every position in exactly one of the four groups, order kept.
+
+    Raises:
+        BadReply: *reply* is not JSON or has not one item per document. Nothing may be
+            settled: the caller sends the whole batch again.
+
+    Source: Elasticsearch 8 reference, "Bulk API", response body.
+    """
+    if _is_complete_success(count, reply):
+        return BatchResult(delivered=range(count))
+    try:
+        answer = orjson.loads(reply)
+        items = answer["items"]
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise BadReply("the bulk reply is not the JSON that was asked for") from error
+    if not isinstance(items, list) or len(items) != count:
+        found = len(items) if isinstance(items, list) else "no"
+        raise BadReply(f"the bulk reply has {found} items for {count} documents")
+    delivered: list[int] = []
+    retryable: list[int] = []
+    held: list[Refusal] = []
+    rejected: list[Refusal] = []
+    cause = ""
+    for position, item in enumerate(items):
+        status, why = _outcome(item)
+        if 200 <= status < 300 or status == 409:
+            delivered.append(position)
+            continue
+        type_, reason = _type_and_reason(why)
+        refusal = Refusal(position, status, type_, reason)
+        if _is_held(refusal):
+            held.append(refusal)
+        elif status == 429 or status >= 500:
+            retryable.append(position)
+        elif 400 <= status < 500:
+            rejected.append(refusal)
+        else:
+            raise BadReply(f"the bulk reply has an item with status {status}")
+        cause = cause or f"{type_ or status}: {reason[:300]}"
+    return BatchResult(delivered, retryable, held, rejected, cause=cause)
+
+
+def classify_failure(count: int, error: ErrorReply) -> BatchResult:
+    """Say what is to become of a batch whose request was refused as a whole."""
+    everything = range(count)
+    if error.status == 413:
+        if count == 1:
+            return _all_rejected(error, "larger than the server's http.max_content_length")
+        return BatchResult(retryable=everything, verdict="split", cause=str(error))
+    if error.status == 400 and error.type != "media_type_header_exception":
+        if count == 1:
+            return _all_rejected(error, error.reason)
+        return BatchResult(retryable=everything, verdict="split", cause=str(error))
+    if error.status == 429 or error.status >= 500 or error.status == 408:
+        return BatchResult(
+            retryable=everything,
+            verdict="retry",
+            cause=str(error),
+            retry_after_seconds=error.retry_after_seconds,
+        )
+    return BatchResult(retryable=everything, verdict="pause", cause=str(error))
+
+
+def _is_complete_success(count: int, reply: bytes) -> bool:
+    """Whether *reply* says, byte for byte, that every document was created."""
+    begin = reply.find(_ITEMS)
+    if begin < 0 or reply[begin + len(_ITEMS) :] != _created(count):
+        return False
+    try:
+        head = orjson.loads(reply[: begin + len(_ITEMS)] + b"]}")
+    except orjson.JSONDecodeError:
+        return False
+    return head.get("errors") is False
+
+
+@lru_cache(maxsize=8)
+def _created(count: int) -> bytes:
+    return b",".join([b'{"create":{"status":201}}'] * count) + b"]}"
+
+
+def _outcome(item: Any) -> tuple[int, Any]:
+    try:
+        (outcome,) = item.values()
+        return int(outcome["status"]), outcome.get("error")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BadReply("the bulk reply has an item without a status") from error
+
+
+def _type_and_reason(error: Any) -> tuple[str, str]:
+    if not isinstance(error, dict):
+        return "", _cut(str(error or ""))
+    reason = str(error.get("reason") or "")
+    cause = error.get("caused_by")
+    if isinstance(cause, dict) and cause.get("reason"):
+        # The cause first where the reason quotes a whole field value.
+        reason = f"{_cut(reason)}; caused by {cause.get('type')}: {cause['reason']}"
+    return str(error.get("type") or ""), _cut(reason)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= REASON_CHARACTERS else text[:REASON_CHARACTERS] + "…"
+
+
+def _is_held(refusal: Refusal) -> bool:
+    if refusal.type in _HELD_TYPES:
+        return True
+    return refusal.type == "illegal_argument_exception" and refusal.reason.startswith(
+        _HELD_ARGUMENTS
+    )
+
+
+def _all_rejected(error: ErrorReply, reason: str) -> BatchResult:
+    refusal = Refusal(0, error.status, error.type or "http", _cut(reason))
+    return BatchResult(rejected=[refusal], cause=str(error))

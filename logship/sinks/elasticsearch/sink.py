@@ -1,0 +1,72 @@
+"""Sends batches as bulk requests and says what became of every document."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Executor
+
+from logship.elastic import NDJSON, Elastic
+from logship.errors import BadReply, ConnectionFailed, ErrorReply
+from logship.interfaces import Clock
+from logship.model import BatchResult, Documents
+from logship.sinks.elasticsearch.reply import FILTER_PATH, classify_failure, classify_reply
+from logship.sinks.elasticsearch.request import bulk_body
+
+__all__ = ["ElasticsearchSink"]
+
+
+class ElasticsearchSink:
+    """One ``_bulk`` request per batch. Classifies, never retries.
+
+    Attributes:
+        requests: Bulk requests so far.
+        request_bytes: Bytes of their bodies so far, as sent.
+    """
+
+    def __init__(self, elastic: Elastic, *, clock: Clock, pool: Executor | None = None) -> None:
+        self._elastic, self._clock, self._pool = elastic, clock, pool
+        # Half of the client's patience: one index without its primary must not time out
+        # the documents of all others.
+        self._params = {
+            "filter_path": FILTER_PATH,
+            "timeout": f"{max(1, int(elastic.settings.timeout_seconds / 2))}s",
+        }
+        self.requests = self.request_bytes = 0
+
+    async def write(self, documents: Documents) -> BatchResult:
+        """Send one batch; whatever the server does comes back as a result.
+
+        Cancelled, the request may have been applied: the documents are to be sent again, and
+        their ids make that harmless.
+        """
+        body = bulk_body(documents, self._clock.time())
+        encoding = None
+        if self._elastic.compresses:
+            body, encoding = await self._compressed(body), "gzip"
+        self.requests += 1
+        self.request_bytes += len(body)
+        count = len(documents)
+        try:
+            reply = await self._elastic.request(
+                "POST",
+                "/_bulk",
+                body,
+                params=self._params,
+                content_type=NDJSON,
+                content_encoding=encoding,
+            )
+            return classify_reply(count, reply.body)
+        except ErrorReply as error:
+            return classify_failure(count, error)
+        except (ConnectionFailed, BadReply) as error:
+            return BatchResult(retryable=range(count), verdict="retry", cause=str(error))
+
+    async def _compressed(self, body: bytes) -> bytes:
+        if self._pool is None:
+            return self._elastic.compress(body)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self._elastic.compress, body)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._elastic.close()

@@ -1,0 +1,123 @@
+"""The index template: how Elasticsearch is to understand what logship writes."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any
+
+import orjson
+
+from logship.elastic import Elastic
+from logship.errors import ErrorReply
+from logship.settings.model import IndexSettings
+from logship.sinks.index_names import wildcard
+
+__all__ = ["index_template", "put_template", "template_name"]
+
+log = logging.getLogger(__name__)
+
+TEMPLATE_VERSION = 1
+PRIORITY = 200
+
+_KEYWORD = {"type": "keyword", "ignore_above": 1024}
+_ANY_CASE = {"type": "keyword", "normalizer": "lowercase", "ignore_above": 256}
+
+
+def index_template(index: IndexSettings) -> dict[str, Any]:
+    """Return the body of ``PUT _index_template``, derived from the settings."""
+    return {
+        "index_patterns": [wildcard(index.name)],
+        "priority": PRIORITY,
+        "version": TEMPLATE_VERSION,
+        "_meta": {"description": "Written by logship from its settings; changes are overwritten."},
+        "template": {
+            "settings": {
+                "number_of_shards": index.shards,
+                "number_of_replicas": index.replicas,
+                "refresh_interval": f"{index.refresh_interval_seconds:g}s",
+                "index.mapping.ignore_malformed": True,
+                "index.mapping.total_fields.limit": 2000,
+            },
+            "mappings": _mappings(),
+        },
+    }
+
+
+def template_name(index: IndexSettings) -> str:
+    """Return the template's name: ``logship-`` and what its pattern begins with."""
+    stem = "-".join(part for part in re.split(r"[*.\-]+", wildcard(index.name)) if part) or "all"
+    return f"logship-{stem}"
+
+
+async def put_template(elastic: Elastic, index: IndexSettings) -> None:
+    """Put the template; returns when the server confirmed it.
+
+    Refused for lack of privilege: one warning, and on. Any other failure is the caller's.
+
+    Raises:
+        ElasticError: No confirmation; to be tried again before the first bulk request.
+    """
+    body = orjson.dumps(index_template(index))
+    try:
+        await elastic.request("PUT", f"/_index_template/{template_name(index)}", body)
+    except ErrorReply as error:
+        if error.status != 403:
+            raise
+        log.warning(
+            "Elasticsearch does not allow this agent to write the index template %s (%s). "
+            "Delivery goes on; let an administrator put it (`logship setup`), or set "
+            "index.template: false.",
+            template_name(index),
+            error.reason,
+        )
+
+
+def _mappings() -> dict[str, Any]:
+    return {
+        "date_detection": False,
+        "numeric_detection": False,
+        "dynamic_templates": [
+            {
+                "extra_texts": {
+                    "path_match": "extra.*",
+                    "match_mapping_type": "string",
+                    "mapping": _KEYWORD,
+                }
+            },
+            {"texts": {"match_mapping_type": "string", "mapping": _KEYWORD}},
+        ],
+        "properties": {
+            "@timestamp": {"type": "date"},
+            "timestamp": {"type": "alias", "path": "@timestamp"},
+            "@ingested": {"type": "date"},
+            "level": _ANY_CASE,
+            "service": _KEYWORD,
+            "environment": _KEYWORD,
+            "logger": _KEYWORD,
+            "message": {"type": "text"},
+            "parse_error": {"type": "text"},
+            "trace_id": _KEYWORD,
+            "span_id": _KEYWORD,
+            "user_id": _KEYWORD,
+            "request_id": _KEYWORD,
+            "tags": _KEYWORD,
+            "method": _ANY_CASE,
+            "duration_ms": {"type": "double"},
+            "error": {
+                "properties": {
+                    "type": _KEYWORD,
+                    "message": {"type": "text"},
+                    "stack_trace": {"type": "text"},
+                }
+            },
+            "host": {"properties": {"name": _KEYWORD}},
+            "log": {
+                "properties": {
+                    "file": {"properties": {"path": _KEYWORD}},
+                    "offset": {"type": "long"},
+                }
+            },
+            "extra": {"type": "object"},
+        },
+    }

@@ -1,0 +1,7 @@
+"""Tailing files: finding them, recognising them, reading them."""
+
+from __future__ import annotations
+
+from logship.sources.file.source import FileSource
+
+__all__ = ["FileSource"]

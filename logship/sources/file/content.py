@@ -1,0 +1,117 @@
+"""One file content: what is known of it, what is confirmed of it, which marks hold in it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import replace
+
+from logship.checkpoints.store import Checkpoint, CheckpointStore, FileRow
+from logship.checkpoints.tracker import Tracker
+from logship.ids import tail_digest
+from logship.route.state import RouteState
+
+__all__ = ["FileContent"]
+
+
+class FileContent:
+    """A content with a seed, from its first line on; outlives the descriptor that reads it.
+
+    Attributes:
+        row: As in the store when it was opened; path and inode follow the file.
+        tracker: Issues receipts and knows the confirmed offset.
+        state: What the source's route remembers.
+        size: In bytes, as last seen.
+    """
+
+    def __init__(self, row: FileRow, store: CheckpointStore, *, stable_ids: bool) -> None:
+        self.row, self.size = row, row.size
+        self._store = store
+        self.tracker = Tracker(row.offset)
+        seed = row.seed.encode() if stable_ids else b""
+        self.state = RouteState(seed, row.path, row.last_time)
+        self._days = list(row.day_marks)
+        self.splits = list(row.split_marks)
+        self._saved_offset, self._saved_path = row.offset, row.path
+        self.fingerprint = row.fingerprint
+        self._saved_fingerprint = len(row.fingerprint)
+        self.gone_at: float | None = None
+        self._saved_gone_at = row.gone_at
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether there is something to save."""
+        return (
+            self.tracker.confirmed != self._saved_offset
+            or self.row.path != self._saved_path
+            or len(self.fingerprint) != self._saved_fingerprint
+            or self.gone_at != self._saved_gone_at
+        )
+
+    def moved(self, path: str, device: int, inode: int) -> None:
+        """The content lies at *path* now."""
+        if (path, device, inode) != (self.row.path, self.row.device, self.row.inode):
+            self.row = replace(self.row, path=path, device=device, inode=inode)
+            self.state.moved(path)
+
+    def checkpoint(self) -> Checkpoint:
+        """Return what is to be saved now; counts as saved until :meth:`unsaved` is called."""
+        row = self.current()
+        self._saved_offset, self._saved_path = row.offset, row.path
+        self._saved_fingerprint, self._saved_gone_at = len(row.fingerprint), row.gone_at
+        return Checkpoint(
+            file=row.id,
+            offset=row.offset,
+            tail=row.tail,
+            last_time=row.last_time,
+            size=row.size,
+            path=row.path,
+            device=row.device,
+            inode=row.inode,
+            fingerprint=row.fingerprint,
+            gone_at=row.gone_at,
+        )
+
+    def unsaved(self) -> None:
+        """The last checkpoint did not reach the store: it is to be saved again."""
+        self._saved_offset = -1
+
+    def current(self) -> FileRow:
+        """Return the row as the store has it after a save now."""
+        row, confirmed, (tail, last_time) = self.row, self.tracker.confirmed, self.tracker.note
+        if confirmed != row.offset:
+            row = replace(row, offset=confirmed, tail=tail_digest(tail), last_time=last_time)
+        return replace(
+            row,
+            size=self.size,
+            fingerprint=self.fingerprint,
+            gone_at=self.gone_at,
+            day_marks=tuple(self._days),
+            split_marks=tuple(self.splits),
+        )
+
+    def day_at(self, offset: int) -> tuple[str, int | None]:
+        """Return the day mark that holds at *offset*, and where the next one begins."""
+        after = bisect_right(self._days, offset, key=lambda mark: mark[0])
+        day = self._days[max(after, 1) - 1][1]
+        return day, self._days[after][0] if after < len(self._days) else None
+
+    @property
+    def last_day(self) -> str:
+        """The day of the last mark."""
+        return self._days[-1][1][-10:]
+
+    async def mark_day(self, offset: int, day: str) -> None:
+        """Note durably that *day* holds from *offset* on.
+
+        Raises:
+            OSError, sqlite3.Error: It is not durable; nothing from there on may be sent.
+        """
+        await self._store.add_day_mark(self.row.id, offset, day)
+        self._days = [mark for mark in self._days if mark[0] != offset]
+        self._days.append((offset, day))
+        self._days.sort()
+
+    async def mark_split(self, start: int, end: int) -> None:
+        """Note durably that the event at *start* ends at *end*, whatever follows there."""
+        await self._store.add_split_mark(self.row.seed, start, end)
+        self.splits.append((start, end))

@@ -1,0 +1,116 @@
+"""Which files there are: globs to paths, and what one look tells of each."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+__all__ = ["Found", "Scan", "scan", "watch_roots"]
+
+_MAGIC = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A regular file that the globs name."""
+
+    path: str
+    device: int
+    inode: int
+    size: int
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Device and inode."""
+        return self.device, self.inode
+
+
+@dataclass(slots=True)
+class Scan:
+    """One look at the globs.
+
+    Attributes:
+        files: By device and inode: hard links and overlapping globs count once.
+        skipped: path → why it cannot be tailed (a directory, a pipe, …).
+        unmatched: Globs that named no file.
+    """
+
+    files: dict[tuple[int, int], Found] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    unmatched: list[str] = field(default_factory=list)
+
+
+def scan(patterns: Sequence[str], exclude: Sequence[str]) -> Scan:
+    """Look at the globs once. Blocking."""
+    result = Scan()
+    is_excluded = _matcher(exclude)
+    for pattern in patterns:
+        paths = [path for path in _paths(pattern) if not is_excluded(path)]
+        if not paths:
+            result.unmatched.append(pattern)
+        for path in paths:
+            _look(path, result, explicit=not _MAGIC.search(pattern))
+    return result
+
+
+def watch_roots(patterns: Iterable[str]) -> list[tuple[str, bool]]:
+    """Return (existing directory, recursively?) to be watched for *patterns*."""
+    roots: dict[str, bool] = {}
+    for pattern in patterns:
+        directory, recursive = os.path.dirname(pattern), False
+        while _MAGIC.search(directory):
+            directory, recursive = os.path.dirname(directory), True
+        while directory and not os.path.isdir(directory):
+            directory = os.path.dirname(directory)
+        if directory:
+            roots[directory] = roots.get(directory, False) or recursive
+    return sorted(roots.items())
+
+
+def _paths(pattern: str) -> list[str]:
+    if not _MAGIC.search(pattern):
+        return [pattern] if os.path.lexists(pattern) else []
+    return sorted(glob.iglob(pattern, recursive=True, include_hidden=False))
+
+
+def _look(path: str, result: Scan, *, explicit: bool) -> None:
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        result.skipped[path] = error.strerror or str(error)
+        return
+    if stat.S_ISREG(found.st_mode):
+        key = (found.st_dev, found.st_ino)
+        result.files.setdefault(key, Found(path, *key, found.st_size))
+    elif explicit or not stat.S_ISDIR(found.st_mode):
+        result.skipped[path] = f"not a regular file but a {_kind(found.st_mode)}"
+
+
+def _kind(mode: int) -> str:
+    for test, name in (
+        (stat.S_ISDIR, "directory"),
+        (stat.S_ISFIFO, "named pipe"),
+        (stat.S_ISSOCK, "socket"),
+        (stat.S_ISCHR, "character device"),
+        (stat.S_ISBLK, "block device"),
+    ):
+        if test(mode):
+            return name
+    return "special file"
+
+
+def _matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
+    """Patterns with a slash match whole paths, others the file's name."""
+    whole = [re.compile(fnmatch.translate(p)).match for p in patterns if "/" in p]
+    names = [re.compile(fnmatch.translate(p)).match for p in patterns if "/" not in p]
+
+    def matches(path: str) -> bool:
+        name = os.path.basename(path)
+        return any(match(path) for match in whole) or any(match(name) for match in names)
+
+    return matches

@@ -1,0 +1,269 @@
+"""Reads one open file into chunks of complete lines."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import zlib
+from collections.abc import Callable
+from concurrent.futures import Executor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from aiofiles.threadpool import wrap
+
+from logship.ids import TAIL_BYTES
+from logship.interfaces import Clock
+from logship.model import Chunk
+from logship.sources.file.content import FileContent
+from logship.sources.file.identity import FINGERPRINT_BYTES
+
+if TYPE_CHECKING:
+    from io import FileIO
+
+__all__ = ["Tailer"]
+
+# What fits the processor's cache beside what is made of it; larger reads are slower.
+READ_BYTES = 128 << 10
+T = TypeVar("T")
+
+
+class Tailer:
+    """Reads one file from a position on. Owns the descriptor.
+
+    Attributes:
+        path: Where the file lies now, as far as known.
+        content: What is known of the content; None until its first line is complete.
+        position: Offset up to which bytes were read.
+        at_end: Whether the last read found less than it asked for.
+        grown_at: Monotonic seconds of the last read that found something.
+        gone_since: Monotonic seconds since when the globs name it no more; None while they do.
+        is_ready: Whether it waits for its turn to be read.
+        cut_lines: Lines so far that were longer than allowed.
+    """
+
+    def __init__(
+        self, raw: FileIO, path: str, *, position: int, clock: Clock, pool: Executor,
+        max_line_bytes: int,
+    ) -> None:  # fmt: skip
+        self.path, self.position = path, position
+        self.content: FileContent | None = None
+        self.at_end = False
+        self.grown_at = clock.monotonic()
+        self.gone_since: float | None = None
+        self.is_ready = False
+        self.cut_lines = 0
+        self._raw, self._clock, self._pool = raw, clock, pool
+        self._file = wrap(raw, executor=pool)
+        self._max_line_bytes = max_line_bytes
+        self._start = position  # of what was read and not given out yet
+        self._carry = b""
+        self._read_at = 0.0
+        self._tail = b""
+        self._continues = False
+        self._long: _LongLine | None = None
+        stat = os.fstat(raw.fileno())
+        self.key = (stat.st_dev, stat.st_ino)
+
+    @property
+    def descriptor(self) -> int:
+        """Of the open file."""
+        return self._raw.fileno()
+
+    @property
+    def pending_bytes(self) -> int:
+        """How much was read and is no complete line yet."""
+        return self.position - self._start
+
+    def start_from(self, content: FileContent, tail: bytes) -> None:
+        """Begin giving out chunks of *content*; *tail* are the bytes before the position."""
+        self.content, self._tail = content, tail[-TAIL_BYTES:]
+        ended_here = any(end == self._start for _, end in content.splits)
+        self._continues = ended_here and not tail.endswith(b"\n")
+
+    async def read(self) -> list[Chunk]:
+        """Read once and return what is complete, in order; an empty list at the end.
+
+        Raises:
+            OSError, sqlite3.Error: The file cannot be read, or a mark that its next records
+                depend on could not be made durable; nothing was read.
+
+        Cancelled, the bytes of a read under way are lost to this tailer: it is done for.
+        """
+        content = self.content
+        assert content is not None, "a tailer reads only after its content is established"
+        today = day_of(self._clock.time())
+        if today > content.last_day:
+            await content.mark_day(self._start, today)
+        data: bytes = await self._file.read(READ_BYTES)
+        self.at_end = len(data) < READ_BYTES
+        if not data:
+            return []
+        now = self._clock.monotonic()
+        if not self.pending_bytes:
+            self._read_at = now
+        known = len(content.fingerprint)
+        if self.position <= known < FINGERPRINT_BYTES:
+            seen = content.fingerprint[: self.position] + data
+            content.fingerprint = seen[:FINGERPRINT_BYTES]
+        self.position += len(data)
+        self.grown_at = now
+        content.size = max(content.size, self.position)
+        pieces = self._pieces(data, content)
+        self._read_at = now
+        return pieces
+
+    async def finish(self) -> list[Chunk]:
+        """Return the last line although it has no newline; noted durably as a split first.
+
+        What follows it later is a record of its own. Nothing pending: an empty list.
+        """
+        if not self.pending_bytes or self.content is None:
+            return []
+        if not self._carry.strip(b"\0\r") and self._long is None:
+            return []
+        await self.content.mark_split(self._start, self.position)
+        if self._long is not None:
+            return [self._end_long_line(b"")]
+        line, self._carry = self._carry, b""
+        chunks = self._chunks(line)
+        self._continues = True
+        return chunks
+
+    async def size(self) -> int:
+        """Return the size of the open file, wherever it lies now."""
+        return (await self._in_thread(os.fstat, self._raw.fileno())).st_size
+
+    async def close(self) -> None:
+        """Close the descriptor."""
+        await self._in_thread(self._raw.close)
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+
+    def _pieces(self, data: bytes, content: FileContent) -> list[Chunk]:
+        chunks: list[Chunk] = []
+        splits = sorted(end for _, end in content.splits if end > self._start)
+        if self._long is not None:
+            length = _line_length(data, splits, self._start + self._long.length)
+            if length is None:
+                self._long.add(data)
+                return []
+            chunks.append(self._end_long_line(data[:length]))
+            data = data[length:]
+        buffer = self._carry + data if self._carry else data
+        self._carry = b""
+        for end in splits:
+            if self._start < end <= self._start + len(buffer):
+                part, buffer = buffer[: end - self._start], buffer[end - self._start :]
+                chunks += self._complete(part)
+                self._continues = not part.endswith(b"\n")
+        complete = buffer.rfind(b"\n") + 1
+        if complete:
+            chunks += self._complete(buffer[:complete])
+        self._carry = buffer[complete:]
+        if len(self._carry) > self._max_line_bytes:
+            self._long = _LongLine(self._carry, self._max_line_bytes)
+            self._carry = b""
+        return chunks
+
+    def _complete(self, part: bytes) -> list[Chunk]:
+        """Chunks of *part*, all of whose lines are complete; too long ones on their own."""
+        if len(part) <= self._max_line_bytes:
+            return self._chunks(part)
+        chunks: list[Chunk] = []
+        begin = position = 0
+        while position < len(part):
+            newline = part.find(b"\n", position)
+            after = len(part) if newline < 0 else newline + 1
+            if after - position - 1 > self._max_line_bytes:
+                chunks += self._chunks(part[begin:position])
+                self._long = _LongLine(b"", self._max_line_bytes)
+                chunks.append(self._end_long_line(part[position:after]))
+                begin = after
+            position = after
+        return chunks + self._chunks(part[begin:])
+
+    def _chunks(self, data: bytes) -> list[Chunk]:
+        """Chunks of the next lines: cut where another day's mark begins."""
+        assert self.content is not None
+        chunks = []
+        while data:
+            day, following = self.content.day_at(self._start)
+            length = len(data)
+            if following is not None and following < self._start + length:
+                # A line belongs where it begins.
+                length = data.find(b"\n", following - self._start - 1) + 1 or length
+            chunks.append(self._chunk(data[:length], self._start + length, day))
+            data = data[length:]
+        return chunks
+
+    def _chunk(self, data: bytes, end: int, day: str) -> Chunk:
+        if len(data) < TAIL_BYTES:
+            self._tail = (self._tail + data)[-TAIL_BYTES:]
+        else:
+            self._tail = data[-TAIL_BYTES:]
+        chunk = Chunk(
+            data, self._start, end, day, self._read_at, self._tail, is_continued=self._continues
+        )
+        self._start, self._continues = end, False
+        return chunk
+
+    def _end_long_line(self, data: bytes) -> Chunk:
+        long, self._long = self._long, None
+        assert long is not None
+        assert self.content is not None
+        line = data.removesuffix(b"\n")
+        long.add(line)
+        self.cut_lines += 1
+        end = self._start + long.length + (len(data) - len(line))
+        day, _ = self.content.day_at(self._start)
+        self._tail = (self._tail + long.tail + data[len(line) :])[-TAIL_BYTES:]
+        chunk = Chunk(
+            long.kept() + b"\n", self._start, end, day, self._read_at, self._tail,
+            is_cut=True, is_continued=self._continues, crc=long.crc,
+        )  # fmt: skip
+        self._start, self._continues = end, not data.endswith(b"\n")
+        return chunk
+
+
+def _line_length(data: bytes, splits: list[int], start: int) -> int | None:
+    """How much of *data*, which lies at *start*, ends the line under way; None: none of it."""
+    newline = data.find(b"\n") + 1
+    for end in splits:
+        if start < end <= start + len(data) and (not newline or end - start < newline):
+            return end - start
+    return newline or None
+
+
+class _LongLine:
+    """The beginning of a line that is longer than allowed, and the checksum of all of it."""
+
+    def __init__(self, data: bytes, keep: int) -> None:
+        self._kept, self._keep = b"", keep
+        self.crc = self.length = 0
+        self.tail = b""
+        self.add(data)
+
+    def add(self, data: bytes) -> None:
+        """Go on with *data*."""
+        if len(self._kept) < self._keep:
+            self._kept += data[: self._keep - len(self._kept)]
+        self.crc = zlib.crc32(data, self.crc)
+        self.length += len(data)
+        self.tail = (self.tail + data)[-TAIL_BYTES:]
+
+    def kept(self) -> bytes:
+        """Return the beginning, without a character that the cut went through."""
+        for back in range(1, min(4, len(self._kept) + 1)):
+            lead = self._kept[-back]
+            if lead & 0xC0 == 0x80:
+                continue
+            needed = 4 if lead >= 0xF0 else 3 if lead >= 0xE0 else 2 if lead >= 0xC0 else 1
+            return self._kept[:-back] if needed > back else self._kept
+        return self._kept
+
+
+def day_of(seconds: float) -> str:
+    """Return the UTC day of an epoch time."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")

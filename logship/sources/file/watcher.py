@@ -1,0 +1,64 @@
+"""File notifications: for latency only. The periodic scan is the truth."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from watchfiles._rust_notify import RustNotify
+
+__all__ = ["MODIFIED", "Watcher"]
+
+MODIFIED = 2  # the kinds are added (1), modified (2), deleted (3)
+
+log = logging.getLogger(__name__)
+
+# One write makes several events; a few milliseconds bring them together.
+STEP_MILLISECONDS, DEBOUNCE_MILLISECONDS, TIMEOUT_MILLISECONDS = 10, 50, 1000
+
+
+class Watcher:
+    """Watches directories on a thread of its own.
+
+    ``on_change`` is called on that thread with (kind, path) of what changed. When the system has no
+    watches left, or a directory cannot be watched, there is one warning and no call.
+    """
+
+    def __init__(
+        self, roots: Sequence[tuple[str, bool]], on_change: Callable[[set[tuple[int, str]]], None]
+    ) -> None:
+        self.roots = list(roots)
+        self._on_change = on_change
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._watch, args=root, name="logship-watch", daemon=True)
+            for root in self.roots
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End the threads; returns at once."""
+        self._stop.set()
+
+    def _watch(self, directory: str, recursive: bool) -> None:
+        try:
+            # debug off, no polling, unreadable folders below are passed over
+            notify = RustNotify([directory], False, False, 0, recursive, True)  # noqa: FBT003
+        except (OSError, RuntimeError) as error:
+            log.warning(
+                "Cannot watch %s (%s): its files are looked at in every scan instead.",
+                directory,
+                error,
+            )
+            return
+        with notify:
+            while not self._stop.is_set():
+                changes = notify.watch(
+                    DEBOUNCE_MILLISECONDS, STEP_MILLISECONDS, TIMEOUT_MILLISECONDS, self._stop
+                )
+                if isinstance(changes, set):
+                    self._on_change(changes)
+                elif changes != "timeout":
+                    return
