@@ -107,6 +107,7 @@ class SourceSettings:
         name: Unique among the sources; labels metrics and log lines.
         type: Only ``file`` for now.
         paths: Globs; absolute.
+        exclude: Globs of files to leave out: absolute, or without a slash about file names.
         format: How a line becomes a record.
         timezone: IANA name or ``local``: of times that carry none.
         start_at: Where to begin in files that are seen the first time.

@@ -30,13 +30,12 @@ class Reading:
 
     def __init__(self, working_dir: Path, home: Path, belongs: Mapping[str, str]) -> None:
         self.working_dir, self.home, self.belongs = working_dir, home, belongs
-        self._found: list[tuple[Place, str]] = []
+        self._found: dict[tuple[Place, str], None] = {}
 
     def wrong(self, place: Place, path: str, what: str) -> None:
         """Note a mistake; *path* names the setting, empty for the file as a whole."""
-        entry = (place, f"{path}: {what}" if path else what)
-        if entry not in self._found:
-            self._found.append(entry)
+        # A value that aliases bring in twice is wrong once.
+        self._found[place, f"{path}: {what}" if path else what] = None
 
     def mistakes(self) -> list[Mistake]:
         """Return the mistakes in the order of the file, those from outside of it last."""

@@ -163,7 +163,7 @@ class Section:
     def _key_schema(self, key: Key) -> dict[str, Any]:
         schema = {"description": key.doc, **key.kind.schema()}
         if self._is_nullable(key):
-            schema = {"description": key.doc, "anyOf": [key.kind.schema(), {"type": "null"}]}
+            schema = _or_null(schema)
         default = self.default(key)
         if default is MISSING or key.stands_for or key.nullable:
             return schema
@@ -173,6 +173,13 @@ class Section:
 def join(path: str, key: str) -> str:
     """Return the path of *key* in the section at *path*."""
     return f"{path}.{key}" if path else key
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
+    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    return {**schema, "type": [*types, "null"]}
 
 
 def _is_nothing(node: Node) -> bool:

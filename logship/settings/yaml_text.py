@@ -8,7 +8,7 @@ through the environment.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from yaml.composer import Composer
@@ -66,6 +66,18 @@ class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
         Parser.__init__(self)
         Composer.__init__(self)
         BaseResolver.__init__(self)
+        self._depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """As inherited, within a depth that the interpreter's stack can take."""
+        if self._depth >= MAX_DEPTH:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=mark)
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
 
 def read_yaml(
@@ -91,7 +103,11 @@ def read_yaml(
     root = _compose(text, origin, report)
     if root is None:
         return None
-    return _Graph(origin, environment, report).convert(root)
+    try:
+        return _Graph(origin, environment, report).convert(root)
+    except _TooLarge as error:
+        report(error.place, error.path, error.what)
+        return None
 
 
 def _compose(text: str, origin: str, report: Report) -> Any:
@@ -108,13 +124,11 @@ def _compose(text: str, origin: str, report: Report) -> Any:
             mark = error.context_mark or mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         report(Place(origin, line, column), "", f"not valid YAML: {_problem(error)}")
-    except (ValueError, OverflowError, RecursionError) as error:
-        # An escape beyond Unicode, or nesting beyond the interpreter's stack.
-        deep = isinstance(error, RecursionError)
-        what = "nested too deeply" if deep else "an escape that is no character"
+    except (ValueError, OverflowError):
+        # An escape beyond Unicode.
         line = loader.line + 1 if loader else 1
         column = loader.column + 1 if loader else 1
-        report(Place(origin, line, column), "", f"not valid YAML: {what}")
+        report(Place(origin, line, column), "", "not valid YAML: an escape that is no character")
     else:
         if root is not None:
             return root
@@ -137,55 +151,69 @@ def _place_at(before: bytes, origin: str) -> Place:
     return Place(origin, len(lines), len(lines[-1]) + 1)
 
 
+class _TooLarge(Exception):
+    def __init__(self, place: Place, path: str, what: str) -> None:
+        self.place, self.path, self.what = place, path, what
+
+
+class _Built(NamedTuple):
+    """A tree, how many values it has with aliases written out, and how deep it is."""
+
+    node: Node
+    values: int = 1
+    depth: int = 1
+
+
 class _Graph:
     """Converts PyYAML's node graph, in which aliases make shared nodes and even rings."""
 
     def __init__(self, origin: str, environment: Mapping[str, str], report: Report) -> None:
         self._origin, self._environment, self._report = origin, environment, report
-        self._done: dict[int, tuple[Node, int]] = {}
+        self._done: dict[int, _Built] = {}
         self._open: set[int] = set()
 
     def convert(self, root: yaml.Node) -> Node:
         """Return the tree under *root*."""
-        return self._convert(root, "")[0]
+        return self._convert(root, "").node
 
-    def _convert(self, node: yaml.Node, path: str) -> tuple[Node, int]:
-        """The tree and how many values it has, written out."""
+    def _convert(self, node: yaml.Node, path: str) -> _Built:
         key = id(node)
         if key in self._done:
             return self._done[key]
         place = self._place(node)
-        if key in self._open or len(self._open) >= MAX_DEPTH:
-            what = "contains itself" if key in self._open else "nested too deeply"
-            return Node(Unreadable(what), place), 1
+        if key in self._open:
+            return _Built(Node(Unreadable("contains itself"), place))
         self._open.add(key)
         if node.tag not in PLAIN_TAGS:
-            result = Node(Unreadable(TAG_PROBLEM), place), 1
+            built = _Built(Node(Unreadable(TAG_PROBLEM), place))
         elif isinstance(node, yaml.MappingNode):
-            result = self._mapping(node, place, path)
+            built = self._mapping(node, place, path)
         elif isinstance(node, yaml.SequenceNode):
-            result = self._list(node, place, path)
+            built = self._list(node, place, path)
         else:
             assert isinstance(node, yaml.ScalarNode)
-            result = self._scalar(node, place), 1
+            built = _Built(self._scalar(node, place))
         self._open.discard(key)
-        if result[1] > MAX_VALUES:
-            result = Node(Unreadable("its aliases expand to too many values"), place), 1
-        self._done[key] = result
-        return result
+        if built.values > MAX_VALUES:
+            raise _TooLarge(place, path, "its aliases expand to too many values")
+        if built.depth > MAX_DEPTH:
+            raise _TooLarge(place, path, "nested too deeply")
+        self._done[key] = built
+        return built
 
-    def _list(self, node: yaml.SequenceNode, place: Place, path: str) -> tuple[Node, int]:
-        items, count = [], 1
+    def _list(self, node: yaml.SequenceNode, place: Place, path: str) -> _Built:
+        items, values, depth = [], 1, 0
         for index, item in enumerate(node.value):
-            child, children = self._convert(item, f"{path}[{index}]")
-            items.append(child.at(self._place(item)))
-            count += children
-        return Node(items, place), count
+            child = self._convert(item, f"{path}[{index}]")
+            items.append(child.node.at(self._place(item)))
+            values += child.values
+            depth = max(depth, child.depth)
+        return _Built(Node(items, place), values, depth + 1)
 
-    def _mapping(self, node: yaml.MappingNode, place: Place, path: str) -> tuple[Node, int]:
+    def _mapping(self, node: yaml.MappingNode, place: Place, path: str) -> _Built:
         entries: dict[str, Node] = {}
         merged: dict[str, Node] = {}
-        count = 1
+        values, depth = 1, 0
         for key_node, value_node in node.value:
             key_place = self._place(key_node)
             key = self._key(key_node)
@@ -193,8 +221,10 @@ class _Graph:
                 self._report(key_place, path, "a key must be a text")
                 continue
             child_path = f"{path}.{printable(key)}" if path else printable(key)
-            child, children = self._convert(value_node, child_path)
-            count += children
+            built = self._convert(value_node, child_path)
+            child = built.node
+            values += built.values
+            depth = max(depth, built.depth)
             if key == "<<" and key_node.style is None:
                 self._merge(child, key_place, child_path, merged)
             elif key in entries:
@@ -202,12 +232,15 @@ class _Graph:
                 self._report(key_place, child_path, f"given twice, first in line {first}")
             else:
                 entries[key] = child.at(key_place)
-        return Node({**merged, **entries} if merged else entries, place), count
+        return _Built(Node({**merged, **entries}, place), values, depth + 1)
 
     def _merge(self, child: Node, place: Place, path: str, merged: dict[str, Node]) -> None:
         """What ``<<`` brings in; of several mappings the first has precedence."""
         sources = child.value if isinstance(child.value, list) else [child]
         for source in sources:
+            if isinstance(source.value, Unreadable):
+                self._report(place, path, source.value.what)
+                continue
             if not isinstance(source.value, dict):
                 self._report(place, path, f"expected a mapping, found {source.description}")
                 continue

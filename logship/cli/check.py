@@ -1,0 +1,199 @@
+"""``logship check``: every mistake in the settings, or the plan that they make."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from logship.cli.options import add_agent_options, load_from
+from logship.errors import SettingsError
+
+if TYPE_CHECKING:
+    from logship.settings.load import Loaded
+    from logship.settings.model import (
+        ElasticsearchSettings,
+        ProcessorSettings,
+        Settings,
+        SourceSettings,
+    )
+
+__all__ = ["add_parser", "matching_files", "plan", "run"]
+
+DESCRIPTION = """\
+Check the settings. What is wrong is listed on stderr as file:line:column, all of it at
+once; when nothing is, the plan is printed: where records go, and which files are read.
+"""
+EPILOG = """\
+examples:
+  logship check -c logship.yaml            the mistakes, or the plan
+  logship check -c logship.yaml --live     and whether the server and the files are within reach
+  LOGSHIP_PATHS='/var/log/app/*.log' logship check
+
+exit status: 0 all is well, 2 something is wrong
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "check",
+        help="check the settings and show what they mean",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_agent_options(parser)
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="also ask every server, and try to open every file and the state folder",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check, print, and return the exit status."""
+    try:
+        loaded = load_from(arguments)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        print(_counted(len(error.mistakes), "mistake"), file=sys.stderr)
+        return 2
+    for line in plan(loaded, datetime.now(UTC)):
+        print(line)
+    for warning in _warnings(loaded):
+        print(f"warning: {warning}", file=sys.stderr)
+    if not arguments.live:
+        return 0
+    from logship.cli.live_check import check_live
+
+    return 0 if check_live(loaded.settings) else 2
+
+
+def plan(loaded: Loaded, now: datetime) -> Iterator[str]:
+    """Yield what the settings mean, line by line, without secrets.
+
+    Args:
+        loaded: The settings.
+        now: Which day's index is the example; aware.
+    """
+    from logship.settings.units import format_duration, format_size
+
+    settings = loaded.settings
+    index, delivery = settings.index, settings.delivery
+    yield _line("settings", str(loaded.path or "the environment, no file"))
+    for override in loaded.overridden:
+        yield _line("", override)
+    yield from _elasticsearch(settings.elasticsearch)
+    yield _line("index", f"{index.name}, today {_example_index(settings, now)} ({index.timezone})")
+    if index.template:
+        counts = f"{_counted(index.shards, 'shard')}, {_counted(index.replicas, 'replica')}"
+        refresh = format_duration(index.refresh_interval_seconds)
+        yield _line("template", f"kept up to date: {counts}, refresh every {refresh}")
+    else:
+        yield _line("template", "left alone")
+    for source in settings.sources:
+        yield from _source(source)
+    yield _line("processors", _verbs(settings.processors) or "none")
+    limits = f"{format_size(delivery.batch_bytes)}, {delivery.batch_records} records"
+    yield _line("batches", f"{limits} or {format_duration(delivery.batch_age_seconds)}")
+    buffer = format_size(delivery.buffer_bytes)
+    yield _line("delivery", f"up to {delivery.max_in_flight} requests at once, buffer {buffer}")
+    if delivery.rejected == "dead_letter":
+        yield _line(
+            "rejected", f"to dead letters, up to {format_size(settings.dead_letters.max_bytes)}"
+        )
+    else:
+        yield _line("rejected", "dropped and counted")
+    yield _line("state", str(settings.state_dir))
+
+
+def matching_files(source: SourceSettings) -> dict[str, list[str]]:
+    """Return the files that each glob of *source* matches now, without excluded ones."""
+    import glob
+    import os
+    from fnmatch import fnmatch
+
+    def is_excluded(path: str) -> bool:
+        return any(
+            fnmatch(path if "/" in pattern else os.path.basename(path), pattern)
+            for pattern in source.exclude
+        )
+
+    return {
+        pattern: sorted(
+            path
+            for path in glob.iglob(pattern, recursive=True)
+            if os.path.isfile(path) and not is_excluded(path)
+        )
+        for pattern in source.paths
+    }
+
+
+def _elasticsearch(settings: ElasticsearchSettings) -> Iterator[str]:
+    from logship.settings.units import format_duration
+
+    places = settings.hosts or (f"cloud {settings.cloud_id}",)
+    label = "elasticsearch"
+    for place in places:
+        yield _line(label, place)
+        label = ""
+    how = {"auto": "compressed unless local", True: "compressed", False: "not compressed"}
+    parts = [_authentication(settings), how[settings.compression]]
+    parts.append(f"timeout {format_duration(settings.timeout_seconds)}")
+    if not settings.verify:
+        parts.append("certificates not verified")
+    yield _line("", ", ".join(parts))
+
+
+def _authentication(settings: ElasticsearchSettings) -> str:
+    if settings.api_key is not None:
+        return "API key"
+    if settings.bearer_token is not None:
+        return "bearer token"
+    if settings.username is not None:
+        return f"user {settings.username}"
+    return "no authentication"
+
+
+def _example_index(settings: Settings, now: datetime) -> str:
+    from logship.sinks.index_names import IndexNames
+
+    names = IndexNames(settings.index.name, settings.index.timezone)
+    key = now.astimezone(UTC).isoformat()[: names.key_length]
+    return names.name(key, settings.sources[0].fields)
+
+
+def _source(source: SourceSettings) -> Iterator[str]:
+    details = [source.type, f"format {source.format}", f"from the {source.start_at}"]
+    if source.fields:
+        details.append("fields " + ", ".join(source.fields))
+    if source.processors:
+        details.append(f"processors {_verbs(source.processors)}")
+    yield _line("source", f"{source.name}: {', '.join(details)}")
+    for pattern, files in matching_files(source).items():
+        yield _line("", f"  {pattern}: {_counted(len(files), 'file')} now")
+
+
+def _warnings(loaded: Loaded) -> Iterator[str]:
+    for variable in loaded.unused:
+        yield f"not used: {variable}"
+    for source in loaded.settings.sources:
+        if not any(matching_files(source).values()):
+            paths = ", ".join(source.paths)
+            yield f"no file matches the source {source.name} now: {paths}"
+
+
+def _verbs(processors: Sequence[ProcessorSettings]) -> str:
+    return ", ".join(processor.verb for processor in processors)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _line(label: str, text: str) -> str:
+    return f"{label:<14} {text}"
