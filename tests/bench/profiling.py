@@ -8,6 +8,7 @@ import pstats
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,7 +23,7 @@ TOP = 45
 
 
 def profile(source: Path, count: int) -> str:
-    """Ship *source* with an agent under cProfile; return its functions by their own time.
+    """Ship *source* with an agent under cProfile; return its functions by their own CPU time.
 
     Figures are for finding what to look at: cProfile adds about a microsecond to every call of
     a Python function, so many small functions look worse than they are.
@@ -32,7 +33,7 @@ def profile(source: Path, count: int) -> str:
         with endpoint(work) as client:
             settings = logship_settings(work, source, client.port)
             output = work / "profile"
-            command = [sys.executable, "-m", "tests.bench.profile", str(output), str(settings)]
+            command = [sys.executable, "-m", __spec__.name, str(output), str(settings)]
             with start(command, work / "shipper.log", env=environment()) as process:
                 wait_for_documents(client, process, count)
         text = io.StringIO()
@@ -45,14 +46,17 @@ def run_profiled(output: Path, arguments: list[str]) -> None:
     """Run ``logship`` with *arguments* in this process, all its threads profiled."""
     from logship.cli.main import main
 
-    profiles = [cProfile.Profile()]
+    # From Python 3.12 on one profile sees every thread, and no thread can have its own.
+    has_own_profiles = sys.version_info < (3, 12)
+    timer = time.thread_time if has_own_profiles else time.process_time  # waiting costs nothing
+    profiles = [cProfile.Profile(timer)]
 
     def profile_thread(_frame: FrameType, _event: str, _argument: Any) -> None:
-        own = cProfile.Profile()
+        own = cProfile.Profile(timer)
         profiles.append(own)
         own.enable()  # takes this function's place in the thread
 
-    if sys.version_info < (3, 12):  # from then on one profile sees every thread
+    if has_own_profiles:
         threading.setprofile(profile_thread)
     profiles[0].enable()
     try:
