@@ -301,11 +301,15 @@ def _say_range(search: AsyncLogSearch, request: Request) -> None:
     def shown(moment: datetime) -> str:
         return moment.astimezone(search.zone).isoformat(" ", "seconds")[:19]
 
-    since = "the beginning" if request.since is None else shown(request.since)
-    until = "now" if request.until is None else shown(request.until)
-    zone = zone_name(search.zone, request.since or datetime.now(search.zone))
+    if request.since is None and request.until is None:
+        span = "all times that the query allows"
+    else:
+        since = "the beginning" if request.since is None else shown(request.since)
+        until = "now" if request.until is None else shown(request.until)
+        name = zone_name(search.zone, request.since or datetime.now(search.zone))
+        span = f"{since} to {until} ({name})"
     url = _masked(search.settings.hosts[0])
-    print(f"{search.index} on {url}: {since} to {until} ({zone})", file=sys.stderr)
+    print(f"{search.index} on {url}, {span}", file=sys.stderr)
 
 
 def _say_summary(result: SearchResult, arguments: argparse.Namespace, index: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -12,11 +12,19 @@ import orjson
 from logship.query.dates import span_of
 from logship.query.fields import values_of
 from logship.search.result import FoundRecord
-from logship.search.terminal import columns_of, one_line, padded, styled, visible, visible_json
+from logship.search.terminal import (
+    columns_of,
+    one_line,
+    padded,
+    styled,
+    visible,
+    visible_json,
+    wrapped,
+)
 
 __all__ = ["Look", "PrettyLines", "json_line", "local_time", "short_line"]
 
-SERVICE_COLUMNS = 18
+SERVICE_COLUMNS = 16
 STACK_HEAD, STACK_TAIL = 4, 12
 INDENT = "    "
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -109,39 +117,61 @@ class PrettyLines:
         """Return the lines of *record*: the first with its message, more for a stack trace."""
         look = self.look
         self.measure([record])
-        level = _level(record)
-        first, *more = visible(_message(record)).expandtabs(4).rstrip().split("\n")
-        service = padded(
-            one_line(_service(record)), self._service_columns, cut=look.columns is not None
-        )
-        level_text = _level_text(record)
-        parts = [
-            _time(record, look),
-            _paint(level_text, _LEVEL_STYLES.get(level, ""), look) + " " * (5 - len(level_text)),
-            _paint(service, _SERVICE_STYLE, look),
-            _paint(first, _MESSAGE_STYLES.get(level, ""), look),
-        ]
-        lines = [" ".join(part for part in parts if part)]
-        lines.extend(INDENT + line for line in more)
-        used = (24 if look.with_date else 13) + 6 + columns_of(service) + 1 + columns_of(first)
-        self._add_notes(lines, record, used)
+        head, used = self._head(record)
+        style = _MESSAGE_STYLES.get(_level(record), "")
+        texts = visible(_message(record)).expandtabs(4).rstrip().split("\n")
+        message = self._broken(texts[0], used)
+        for text in texts[1:]:
+            message += self._broken(text, len(INDENT))
+        if len(message) > 1:
+            used = len(INDENT)
+        used += columns_of(message[-1])
+        lines = [_paint(text, style, look) for text in message]
+        lines[0] = f"{head} {lines[0]}"
+        for number, text in enumerate(self._notes(record, used, is_single=len(texts) == 1)):
+            if number == 0:
+                lines[-1] += _paint(text, _DIM, look)
+            else:
+                lines.append(_paint(text, _DIM, look))
         stack = visible(_text(record, "error.stack_trace")).expandtabs(4).strip("\n")
         if stack:
-            shown = self._cut(stack.split("\n"))
-            lines.extend(INDENT + _paint(line.rstrip(), _DIM, look) for line in shown)
-        return lines
+            lines += [_paint(line.rstrip(), _DIM, look) for line in self._cut(stack.split("\n"))]
+        return [lines[0], *(INDENT + line for line in lines[1:])]
 
-    def _add_notes(self, lines: list[str], record: FoundRecord, used: int) -> None:
-        """Behind the message where they fit, else on a line of their own."""
-        text = "  ".join(_notes(record, self.look))
-        if not text:
-            return
+    def _head(self, record: FoundRecord) -> tuple[str, int]:
+        """What stands before the message, and how many columns it takes with the space after."""
+        look = self.look
+        cut = look.columns is not None
+        level = _level_text(record)
+        service = padded(one_line(_service(record)), self._service_columns, cut=cut)
+        parts = [
+            _time(record, look),
+            _paint(level, _LEVEL_STYLES.get(_level(record), ""), look) + " " * (5 - len(level)),
+            *([_paint(service, _SERVICE_STYLE, look)] if service else []),
+        ]
+        columns = (24 if look.with_date else 13) + max(5, len(level)) + 1
+        return " ".join(parts), columns + (columns_of(service) + 1 if service else 0)
+
+    def _broken(self, text: str, used: int) -> list[str]:
         columns = self.look.columns
-        notes = _paint(text, _DIM, self.look)
-        if len(lines) == 1 and (columns is None or used + 2 + columns_of(text) <= columns):
-            lines[0] += "  " + notes
-        else:
-            lines.append(INDENT + notes)
+        if columns is None:
+            return [text]
+        return wrapped(text, columns - used, columns - len(INDENT))
+
+    def _notes(self, record: FoundRecord, used: int, *, is_single: bool) -> list[str]:
+        """What goes behind the message, which may be nothing, and the lines after it."""
+        notes = _notes(record, self.look)
+        columns = self.look.columns
+        lines = [""]
+        for note in notes:
+            fits = columns is None or used + 2 + columns_of(note) <= columns
+            if fits and (is_single or len(lines) > 1):
+                lines[-1] += f"  {note}" if used > len(INDENT) else note
+                used += 2 + columns_of(note)
+            else:
+                lines.append(note)
+                used = len(INDENT) + columns_of(note)
+        return lines
 
     def _cut(self, stack: list[str]) -> list[str]:
         hidden = len(stack) - STACK_HEAD - STACK_TAIL
@@ -153,6 +183,8 @@ class PrettyLines:
 
 def _notes(record: FoundRecord, look: Look) -> list[str]:
     named = [(field, field) for field in look.fields] or list(_NOTABLE)
+    if not look.fields and not _text(record, "message"):
+        return []
     notes = []
     for name, field in named:
         text = _text(record, field)
@@ -160,7 +192,8 @@ def _notes(record: FoundRecord, look: Look) -> list[str]:
             text = _note_text(name, text, record, look)
         if text:
             shown = one_line(text)
-            notes.append(f'{name}="{shown}"' if " " in shown else f"{name}={shown}")
+            value = f'"{shown}"' if " " in shown else shown
+            notes.append(f"{one_line(name)}={value}")
     return notes
 
 
@@ -174,12 +207,19 @@ def _note_text(name: str, text: str, record: FoundRecord, look: Look) -> str:
 
 def _message(record: FoundRecord) -> str:
     """A record without a message says what it has instead."""
-    message = _text(record, "message")
-    if message:
-        return message
-    shown = {"@timestamp", "@ingested", "level", "service"}
-    rest = {key: value for key, value in record.items() if key not in shown}
-    return orjson.dumps(rest, default=str).decode() if rest else ""
+    shown = ("@timestamp", "@ingested", "level", "service")
+    return _text(record, "message") or " ".join(
+        f"{name}={text}"
+        for name, text in _flat("", {key: record[key] for key in record if key not in shown})
+    )
+
+
+def _flat(prefix: str, record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in record.items():
+        if isinstance(value, Mapping):
+            yield from _flat(f"{prefix}{key}.", value)
+        else:
+            yield prefix + key, _value_text(value)
 
 
 def _service(record: FoundRecord) -> str:

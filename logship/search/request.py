@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, TypeAlias
 
 from logship.errors import QueryError
 from logship.query import Query, parse, to_dsl
-from logship.query.dates import is_time_field
+from logship.query.dates import is_time_field, span_of
 from logship.query.dsl import level_terms
 from logship.query.levels import LEVELS, level_rank
-from logship.query.tree import Bound, Node, Not, Phrase, Range, Wildcard, Word, walk
+from logship.query.tree import And, Bound, Node, Not, Or, Phrase, Range, Wildcard, Word, walk
 from logship.query.words import is_text_field
 from logship.search.times import format_time, parse_time, zone_name
 
@@ -25,6 +25,7 @@ PAGE_RECORDS = 10_000  # Elasticsearch's default for index.max_result_window
 DEFAULT_RANGE = timedelta(minutes=15)
 DEFAULT_FIELDS = ("message",)
 
+_ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 _CONDITION = re.compile(r"([^=!<>~\s]+)\s*(!=|>=|<=|~=|=|>|<)\s*(.*)", re.DOTALL)
 _TIME_IN_LUCENE = re.compile(r"@?timestamp\s*:")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -92,7 +93,7 @@ def build_request(
             range ends before it begins.
     """
     name = zone_name(zone, now)
-    clauses, says_time = _clauses(wanted, name)
+    clauses, says_time = _clauses(wanted, name, lambda text: parse_time(text, now=now, zone=zone))
     since, until = _range(wanted, says_time, now, zone)
     limits: dict[str, Any] = {}
     if since is not None:
@@ -123,10 +124,12 @@ def index_pattern(name: str) -> str:
     return re.sub(r"\*[*.\-_]*\*", "*", re.sub(r"%?\{[^}]*\}|%-?[A-Za-z]", "*", name))
 
 
-def _clauses(wanted: Wanted, zone: str) -> tuple[list[dict[str, Any]], bool]:
-    nodes = [_condition(text) for text in wanted.where]
+def _clauses(
+    wanted: Wanted, zone: str, moment: Callable[[str], datetime]
+) -> tuple[list[dict[str, Any]], bool]:
+    nodes: list[tuple[Node, str]] = [(_condition(text), text) for text in wanted.where]
     nodes += [
-        Phrase(field, text, 0)
+        (Phrase(field, text, 0), text)
         for field, text in (
             ("service", wanted.service),
             ("host.name", wanted.host),
@@ -142,10 +145,11 @@ def _clauses(wanted: Wanted, zone: str) -> tuple[list[dict[str, Any]], bool]:
             clauses.append(_query_string(wanted.query, zone))
         says_time = says_time or _TIME_IN_LUCENE.search(wanted.query) is not None
     elif wanted.query.strip():
-        nodes.insert(0, parse(wanted.query).root)
-    for node in nodes:
+        nodes.insert(0, (parse(wanted.query).root, wanted.query))
+    for node, text in nodes:
         says_time = says_time or any(map(_says_time, walk(node)))
-        clauses.append(to_dsl(Query("", node), default_fields=DEFAULT_FIELDS, time_zone=zone))
+        timed = _timed(node, text, moment)
+        clauses.append(to_dsl(Query("", timed), default_fields=DEFAULT_FIELDS, time_zone=zone))
     if wanted.level is not None:
         clauses.append(_level(wanted.level))
     return clauses, says_time
@@ -154,6 +158,34 @@ def _clauses(wanted: Wanted, zone: str) -> tuple[list[dict[str, Any]], bool]:
 def _says_time(node: Node) -> bool:
     field = getattr(node, "field", None)
     return isinstance(node, Range | Word | Phrase) and field is not None and is_time_field(field)
+
+
+def _timed(node: Node, text: str, moment: Callable[[str], datetime]) -> Node:
+    """Put moments for what Elasticsearch would not read, as in ``@timestamp >= yesterday``."""
+    match node:
+        case And():
+            return And(tuple(_timed(one, text, moment) for one in node.operands), node.position)
+        case Or():
+            return Or(tuple(_timed(one, text, moment) for one in node.operands), node.position)
+        case Not():
+            return Not(_timed(node.operand, text, moment), node.position)
+        case Range() if is_time_field(node.field):
+            try:
+                return replace(
+                    node,
+                    lower=_timed_bound(node.lower, moment),
+                    upper=_timed_bound(node.upper, moment),
+                )
+            except QueryError as error:
+                raise QueryError(error.what, text, node.position) from None
+        case _:
+            return node
+
+
+def _timed_bound(bound: Bound | None, moment: Callable[[str], datetime]) -> Bound | None:
+    if bound is None or span_of(bound.text, _ANY_TIME) is not None:
+        return bound
+    return Bound(format_time(moment(bound.text)), bound.inclusive)
 
 
 def _query_string(text: str, zone: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["columns_of", "one_line", "padded", "styled", "visible", "visible_json"]
+__all__ = ["columns_of", "one_line", "padded", "styled", "visible", "visible_json", "wrapped"]
 
 # Line separators, and what turns the writing direction.
 _DECEPTIVE = "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
@@ -44,6 +44,26 @@ def padded(text: str, columns: int, *, cut: bool) -> str:
             text = text[:-1]
         text += "…"
     return text + " " * (columns - columns_of(text))
+
+
+def wrapped(text: str, first: int, columns: int) -> list[str]:
+    """Return *text* in lines that break at spaces.
+
+    Args:
+        text: Without newlines.
+        first: Columns there are for the first line.
+        columns: Columns there are for each further one. A longer word keeps a line of its own.
+    """
+    first_word, *words = text.split(" ")
+    lines, room = [first_word], first
+    for word in words:
+        longer = f"{lines[-1]} {word}"
+        if columns_of(longer) <= room or not lines[-1].strip():
+            lines[-1] = longer
+        else:
+            lines.append(word)
+            room = columns
+    return lines
 
 
 def columns_of(text: str) -> int:
