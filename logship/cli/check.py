@@ -112,23 +112,11 @@ def plan(loaded: Loaded, now: datetime) -> Iterator[str]:
 
 
 def matching_files(source: SourceSettings) -> dict[str, list[str]]:
-    """Return the files that each glob of *source* matches now, without excluded ones."""
-    import glob
-    import os
-    from fnmatch import fnmatch
-
-    def is_excluded(path: str) -> bool:
-        return any(
-            fnmatch(path if "/" in pattern else os.path.basename(path), pattern)
-            for pattern in source.exclude
-        )
+    """Return the files that each glob of *source* names now, without excluded ones."""
+    from logship.sources.file.discovery import scan
 
     return {
-        pattern: sorted(
-            path
-            for path in glob.iglob(pattern, recursive=True)
-            if os.path.isfile(path) and not is_excluded(path)
-        )
+        pattern: [found.path for found in scan((pattern,), source.exclude).files.values()]
         for pattern in source.paths
     }
 
@@ -179,10 +167,15 @@ def _source(source: SourceSettings) -> Iterator[str]:
 
 
 def _warnings(loaded: Loaded) -> Iterator[str]:
+    from logship.sources.file.discovery import scan
+
     for variable in loaded.unused:
         yield f"not used: {variable}"
     for source in loaded.settings.sources:
-        if not any(matching_files(source).values()):
+        found = scan(source.paths, source.exclude)
+        for path, reason in found.skipped.items():
+            yield f"{path} is left out by the source {source.name}: {reason}"
+        if not found.files:
             paths = ", ".join(source.paths)
             yield f"no file matches the source {source.name} now: {paths}"
 

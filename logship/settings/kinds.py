@@ -209,7 +209,8 @@ class Choice(Scalar):
 
     def schema(self) -> dict[str, Any]:
         """The words, or a text with a variable."""
-        possible: list[dict[str, Any]] = [{"enum": [*self.words]}]
+        words = [*self.words, *(word.lower() for word in self.words if self.any_case)]
+        possible: list[dict[str, Any]] = [{"enum": words}]
         if self.or_flag:
             possible.append({"type": "boolean"})
         return {"anyOf": [*possible, VARIABLE]}

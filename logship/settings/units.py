@@ -26,7 +26,7 @@ DURATIONS = {
     "ms": Decimal("0.001"),
 }
 NUMBER = r"[0-9]{1,18}(?:\.[0-9]{1,18})?"
-SIZE_PATTERN = rf"{NUMBER} ?(?:[KMGT]i?)?B|[0-9]{{1,18}}"
+SIZE_PATTERN = rf"{NUMBER} ?(?:[KMGTkmgt][Ii]?)?[Bb]|[0-9]{{1,18}}"
 DURATION_PATTERN = "(?=.)" + "".join(rf"(?:{NUMBER}{unit})?" for unit in DURATIONS)
 
 _SIZE = re.compile(rf"({NUMBER}) ?([KMGT]i?B|B)?\Z", re.IGNORECASE)

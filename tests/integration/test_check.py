@@ -140,6 +140,17 @@ def test_a_source_without_files_is_a_warning(
     assert capsys.readouterr().err == expected
 
 
+def test_what_is_no_file_is_a_warning(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder where a file is meant is told by name."""
+    (tmp_path / "logs").mkdir()
+    monkeypatch.setenv("LOGSHIP_PATHS", "logs")
+    assert run("check") == 0
+    warning = capsys.readouterr().err.splitlines()[0]
+    assert warning.startswith(f"warning: {tmp_path}/logs is left out by the source logs: ")
+
+
 def test_a_wrong_flag_is_named(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

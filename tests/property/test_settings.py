@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,14 @@ from logship.settings.model import Settings
 from logship.settings.processors import LATER_VERBS, VERBS
 from logship.settings.spec import SECTIONS
 from logship.settings.tree import resolve_plain
-from logship.settings.units import format_duration, format_size, parse_duration, parse_size
+from logship.settings.units import (
+    DURATION_PATTERN,
+    SIZE_PATTERN,
+    format_duration,
+    format_size,
+    parse_duration,
+    parse_size,
+)
 from logship.settings.variables import substitute
 
 POSITION = re.compile(r"logship\.yaml:[1-9]\d*:[1-9]\d*\Z")
@@ -81,6 +88,15 @@ def mistakes_in(text: str, environment: Mapping[str, str] | None = None) -> Sequ
     assert isinstance(loaded.settings, Settings)
     assert loaded.settings.sources
     return ()
+
+
+def refusal_of(parse: Callable[[str], float], text: str) -> str:
+    """Why *text* is refused; empty when it is not."""
+    try:
+        parse(text)
+    except ValueError as problem:
+        return str(problem)
+    return ""
 
 
 def loads_or_says_where(text: str) -> None:
@@ -185,3 +201,25 @@ def test_plain_scalars_mean_what_they_say(text: str) -> None:
         assert float(text) == float(value)
     elif value is not None:
         assert value == text
+
+
+@given(
+    st.from_regex(f"\\A(?:{SIZE_PATTERN})\\Z")
+    | st.text(alphabet="0123456789.KMGTikmgtB ", max_size=6)
+)
+def test_the_schema_takes_the_sizes_that_the_loader_takes(text: str) -> None:
+    """Editors and the loader agree on what a size is, but for fractions of bytes."""
+    refusal = refusal_of(parse_size, text)
+    is_size = re.fullmatch(SIZE_PATTERN, text) is not None
+    assert is_size == (not refusal or "whole number" in refusal)
+
+
+@given(
+    st.from_regex(f"\\A(?:{DURATION_PATTERN})\\Z") | st.text(alphabet="0123456789.dhms", max_size=6)
+)
+def test_the_schema_takes_the_durations_that_the_loader_takes(text: str) -> None:
+    """Editors and the loader agree on what a duration with a unit is; 0 needs none."""
+    is_duration = re.fullmatch(DURATION_PATTERN, text) is not None
+    is_zero = re.fullmatch(r"[0.]*0[0.]*", text) is not None
+    assert is_duration or is_zero or refusal_of(parse_duration, text)
+    assert not is_duration or not refusal_of(parse_duration, text)
