@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
-FOUND, NOTHING, FAILED, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
+FOUND, NOTHING, FAILED, PARTIAL = 0, 1, 2, 3
 BASE_FIELDS = ("@timestamp", "level", "log.level", "service", "service.name", "message")
 
 DESCRIPTION = """\
@@ -147,12 +147,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         return asyncio.run(_run(arguments, os.environ))
-    except BrokenPipeError:
-        # The reader has seen enough. What is still buffered must not fail at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FOUND
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except (LogshipError, ValueError) as error:
         _say_error(error, arguments)
         return FAILED
