@@ -18,7 +18,6 @@ from pathlib import Path
 from logship.buffer import Buffer
 from logship.checkpoints.store import CheckpointStore
 from logship.elastic import Elastic
-from logship.errors import ElasticError
 from logship.host import HostId, boot_id, host_id, host_name
 from logship.interfaces import Clock
 from logship.pipeline import Delivery, Totals, make_ingest
@@ -26,7 +25,7 @@ from logship.route import Route, compile_route
 from logship.settings.model import Settings
 from logship.sinks.dead_letters import DeadLetterFiles
 from logship.sinks.elasticsearch import ElasticsearchSink
-from logship.sinks.elasticsearch.template import put_template
+from logship.sinks.elasticsearch.template import confirm_template
 from logship.sources.file import FileSource
 from logship.state_dir import StateDir
 
@@ -256,33 +255,8 @@ class Agent:
 
     async def _deliver(self, elastic: Elastic, delivery: Delivery) -> None:
         if self.settings.index.template:
-            await self._confirm_template(elastic, delivery)
+            await confirm_template(elastic, self.settings.index, delivery.report_trouble)
         await delivery.run()
-
-    async def _confirm_template(self, elastic: Elastic, delivery: Delivery) -> None:
-        """Put the template before the first bulk, for as long as it takes."""
-        pause = 0.25
-        said = ""
-        while True:
-            try:
-                await put_template(elastic, self.settings.index)
-            except ElasticError as error:
-                delivery.trouble = str(error)
-                if str(error) != said:
-                    said = str(error)
-                    log.warning(
-                        "Elasticsearch at %s cannot be reached or refuses the index template "
-                        "(%s). Nothing is lost: records wait, and it is tried again.",
-                        ", ".join(elastic.urls),
-                        error,
-                    )
-                await asyncio.sleep(pause)
-                pause = min(pause * 1.5, 5.0)
-            else:
-                if said:
-                    log.info("Elasticsearch at %s answers now.", ", ".join(elastic.urls))
-                delivery.trouble = ""
-                return
 
     async def _save_regularly(self, store: CheckpointStore) -> None:
         while True:

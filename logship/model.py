@@ -19,6 +19,9 @@ __all__ = [
     "Documents",
     "Receipt",
     "Refusal",
+    "action_head",
+    "merge",
+    "wire_bytes",
 ]
 
 
@@ -136,6 +139,18 @@ class Documents:
                 runs.append((receipt, taken))
             start += count
         return runs
+
+
+def action_head(index: str, seed: bytes, *, with_id: bool) -> bytes:
+    """Return an action line up to where the id, or what is left of it, follows.
+
+    The one place where action lines are made: a malformed one would fail the whole bulk, so
+    the name goes through a JSON encoder.
+    """
+    name = orjson.dumps(index)
+    if with_id:
+        return b'{"create":{"_index":' + name + b',"_id":"' + seed
+    return b'{"create":{"_index":' + name[:-1]
 
 
 STAMP_BYTES = len('"}}\n{"@ingested":"2026-11-21T00:00:00.000Z",')

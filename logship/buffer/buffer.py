@@ -42,7 +42,7 @@ class Buffer:
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
-        self._closed = False
+        self._closed = self._hurried = False
 
     async def put(self, documents: Documents) -> None:
         """Add *documents*, waiting while the buffer is full.
@@ -67,6 +67,11 @@ class Buffer:
         if self.used_bytes < self._max_bytes:
             self._room.set()
 
+    def hurry(self) -> None:
+        """What is queued now goes at once, however young and few."""
+        self._hurried = True
+        self._arrived.set()
+
     def close(self) -> None:
         """No more will be put: what is there goes at once, in batches as full as it makes."""
         self._closed = True
@@ -75,7 +80,7 @@ class Buffer:
     async def ready(self) -> bool:
         """Wait until a batch should go: full, or old, or closed. False: closed and empty."""
         while True:
-            if self._is_full or (self._closed and self._queue):
+            if self._is_full or (self._queue and (self._closed or self._hurried)):
                 return True
             if self._closed:
                 return False
@@ -114,6 +119,7 @@ class Buffer:
             size, count = size + part.size_bytes, count + len(part)
         self._queued_bytes -= size
         self._queued_records -= count
+        self._hurried = self._hurried and bool(self._queue)
         return merge(parts)
 
     @property

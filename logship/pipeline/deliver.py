@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from logship.buffer import Buffer
@@ -60,13 +60,14 @@ class Delivery:
         clock: Clock,
         jitter: random.Random | None = None,
         target: str = "Elasticsearch",
+        longest_pause_seconds: Callable[[], float] = lambda: LONGEST_PAUSE_SECONDS,
     ) -> None:
         self.totals = Totals()
         self.trouble = ""
         self._buffer, self._sink, self._dead_letters = buffer, sink, dead_letters
         self._slots = Slots(max_in_flight)
         self._clock, self._jitter = clock, jitter or random.Random()
-        self._target = target
+        self._target, self._longest_pause_seconds = target, longest_pause_seconds
         self._turn = asyncio.Lock()
         self._outstanding = 0
         self._changed = asyncio.Event()
@@ -75,6 +76,10 @@ class Delivery:
         self._trouble_since = 0.0
         self._say_after = 0.0
         self._item_trouble_after = 0.0
+
+    def report_trouble(self, trouble: str) -> None:
+        """Take note of why nothing can go out before the loop begins; empty: it can."""
+        self.trouble = trouble
 
     async def run(self) -> None:
         """Deliver until the buffer is closed and everything that was in it is settled.
@@ -260,7 +265,7 @@ class Delivery:
 
     async def _pause(self, attempt: int, wish: float | None) -> None:
         """Full jitter: anything up to a bound that doubles, or as long as the server wishes."""
-        bound = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(attempt - 1, 16))
+        bound = min(self._longest_pause_seconds(), FIRST_PAUSE_SECONDS * 2 ** min(attempt - 1, 16))
         seconds = self._jitter.uniform(0, bound)
         if wish is not None:
             seconds = max(seconds, min(wish, 600.0))

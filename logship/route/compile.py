@@ -19,11 +19,11 @@ from msgspec import UNSET
 
 from logship.ids import event_ids
 from logship.interfaces import Clock, Processor, Record
-from logship.model import Chunk, Documents, wire_bytes
+from logship.model import Chunk, Documents, action_head, wire_bytes
 from logship.parsers import PARSERS, Parser
 from logship.processors import AddFields, compile_processors
 from logship.route.look import DECIDING, PLAIN_LEVELS, Look, is_plain_time
-from logship.route.state import HEADS_KEPT, AcceptWindow, RouteState, action_head
+from logship.route.state import HEADS_KEPT, AcceptWindow, RouteState
 from logship.schema.encode import encode_record
 from logship.schema.flat import add_tag, lift
 from logship.schema.times import utc_text

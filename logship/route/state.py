@@ -1,4 +1,4 @@
-"""What a route remembers of one content, and the actions' heads it makes for it."""
+"""What a route remembers of one content."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-import orjson
-
-__all__ = ["AcceptWindow", "RouteState", "action_head"]
+__all__ = ["AcceptWindow", "RouteState"]
 
 EARLIEST = "2000-01-01"
 HEADS_KEPT = 2048
@@ -66,15 +64,3 @@ class AcceptWindow:
             earliest = max(earliest, text)
         self._day, self._earliest = day, earliest
         self._latest = f"{latest:%Y-%m-%dT%H:%M:%S}"
-
-
-def action_head(index: str, seed: bytes, *, with_id: bool) -> bytes:
-    """Return an action line up to where the id, or what is left of it, follows.
-
-    The one place where action lines are made: a malformed one would fail the whole bulk, so
-    the name goes through a JSON encoder.
-    """
-    name = orjson.dumps(index)
-    if with_id:
-        return b'{"create":{"_index":' + name + b',"_id":"' + seed
-    return b'{"create":{"_index":' + name[:-1]

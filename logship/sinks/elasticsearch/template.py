@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
 from logship.elastic import Elastic
-from logship.errors import ErrorReply
+from logship.errors import ElasticError, ErrorReply
 from logship.settings.model import IndexSettings
 from logship.sinks.index_names import wildcard
 
-__all__ = ["index_template", "put_template", "template_name"]
+__all__ = ["confirm_template", "index_template", "put_template", "template_name"]
 
 log = logging.getLogger(__name__)
 
@@ -53,24 +55,59 @@ def template_name(index: IndexSettings) -> str:
 async def put_template(elastic: Elastic, index: IndexSettings) -> None:
     """Put the template; returns when the server confirmed it.
 
-    Refused for lack of privilege: one warning, and on. Any other failure is the caller's.
+    Refused (for lack of privilege, or by a server that knows no such templates): one warning,
+    and on.
 
     Raises:
-        ElasticError: No confirmation; to be tried again before the first bulk request.
+        ElasticError: No answer that decides it; to be tried again before the first bulk request.
     """
     body = orjson.dumps(index_template(index))
     try:
         await elastic.request("PUT", f"/_index_template/{template_name(index)}", body)
     except ErrorReply as error:
-        if error.status != 403:
+        if error.status in (401, 408, 429) or not 400 <= error.status < 500:
             raise
         log.warning(
-            "Elasticsearch does not allow this agent to write the index template %s (%s). "
-            "Delivery goes on; let an administrator put it (`logship setup`), or set "
-            "index.template: false.",
+            "Elasticsearch refuses the index template %s (%s). Delivery goes on without it; let "
+            "an administrator put it, or set index.template: false.",
             template_name(index),
-            error.reason,
+            error,
         )
+
+
+async def confirm_template(
+    elastic: Elastic,
+    index: IndexSettings,
+    said: Callable[[str], None],
+    longest_pause_seconds: Callable[[], float] = lambda: 5.0,
+) -> None:
+    """Put the template before the first bulk request, for as long as it takes.
+
+    Args:
+        said: Called with why it did not work, and with an empty text when it did.
+    """
+    pause, trouble = 0.25, ""
+    where = ", ".join(elastic.urls)
+    while True:
+        try:
+            await put_template(elastic, index)
+        except ElasticError as error:
+            if str(error) != trouble:
+                trouble = str(error)
+                log.warning(
+                    "Elasticsearch at %s cannot be reached or refuses the index template (%s). "
+                    "Nothing is lost: records wait, and it is tried again.",
+                    where,
+                    error,
+                )
+            said(trouble)
+            await asyncio.sleep(min(pause, longest_pause_seconds()))
+            pause *= 1.5
+        else:
+            if trouble:
+                log.info("Elasticsearch at %s answers now.", where)
+            said("")
+            return
 
 
 def _mappings() -> dict[str, Any]:
