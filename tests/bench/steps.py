@@ -6,6 +6,7 @@ Each figure is the best of several runs over the same chunks, warm.
 
 from __future__ import annotations
 
+import gzip
 import timeit
 import zlib
 from collections import deque
@@ -18,9 +19,13 @@ from logship.model import Chunk, Documents, merge
 from logship.route.compile import Route, compile_route
 from logship.route.state import RouteState
 from logship.settings.model import IndexSettings, ProcessorSettings, SourceSettings
+from logship.sinks.elasticsearch.reply import classify_reply
+from logship.sinks.elasticsearch.request import bulk_body
+from tests.bench.endpoint import bulk_reply
 from tests.bench.records import encode_record, records
 
 CHUNK_BYTES = 128 << 10
+CHUNKS_OF_BATCH = 11  # some 5,000 records
 COUNT = 20_000
 REPEATS = 7
 TODAY = datetime.now(UTC).date()
@@ -103,8 +108,22 @@ def main() -> None:
     )
     by_field = route_of(name="{service}-%Y.%m.%d")
     report("route: the same, index named by a field", lambda: route_all(by_field, lower))
+    print()
     parts = routed(route_of(), chunks)
-    report("merge into batches", lambda: merge(parts))
+    batches = [
+        merge(parts[at : at + CHUNKS_OF_BATCH]) for at in range(0, len(parts), CHUNKS_OF_BATCH)
+    ]
+    bodies = [bulk_body(batch, 0.0) for batch in batches]
+    replies = [bulk_reply(len(batch), "create", is_short=True) for batch in batches]
+    counts = list(map(len, batches))
+    others = [reply.replace(b'"status":201', b'"status":409', 1) for reply in replies]
+    report(
+        "merge into batches", lambda: drop(map(merge, (parts[:CHUNKS_OF_BATCH],) * len(batches)))
+    )
+    report("bulk body", lambda: drop(bulk_body(batch, 0.0) for batch in batches))
+    report("gzip, level 1", lambda: drop(gzip.compress(body, 1) for body in bodies))
+    report("reply: complete success", lambda: drop(map(classify_reply, counts, replies)))
+    report("reply: one was there already", lambda: drop(map(classify_reply, counts, others)))
 
 
 if __name__ == "__main__":
