@@ -38,6 +38,7 @@ class FakeServer:
         self.open_pits: set[str] = set()
         self.answer: web.Response | dict[str, Any] | None = None
         self.hangs = False
+        self.released = asyncio.Event()
         self.url = ""
 
     def add(self, count: int, *, per_millisecond: int = 1, **fields: Any) -> None:
@@ -51,7 +52,7 @@ class FakeServer:
         body = json.loads(await request.read() or b"null")
         self.requests.append((request.method, request.path_qs, body))
         if self.hangs:
-            await asyncio.sleep(3600)
+            await self.released.wait()
         if isinstance(self.answer, web.Response):
             return self.answer
         if request.path.endswith("/_pit"):
@@ -109,13 +110,21 @@ def running(fake: FakeServer) -> Iterator[None]:
         host, port = runner.addresses[0][:2]
         fake.url = f"http://{host}:{port}"
 
+    async def stop() -> None:
+        await runner.cleanup()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
     loop.run_until_complete(start())
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
         yield
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        loop.call_soon_threadsafe(fake.released.set)
+        asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
