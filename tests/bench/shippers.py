@@ -49,8 +49,15 @@ def logship_program() -> str:
 
 
 def environment() -> Mapping[str, str]:
-    """Return the environment without what would override the settings files."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("LOGSHIP_")}
+    """Return the environment without what would override the settings files.
+
+    Bytecode may be kept, as in every installed package: else each start compiles all modules.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("LOGSHIP_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
 
 
 def _logship(work: Path, source: Path, port: int) -> list[str]:
