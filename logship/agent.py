@@ -21,7 +21,7 @@ from logship.elastic import Elastic
 from logship.host import HostId, boot_id, host_id, host_name
 from logship.interfaces import Clock
 from logship.pipeline import Delivery, Totals, make_ingest
-from logship.route import Route, compile_route
+from logship.route import Route, RouteState, compile_route
 from logship.settings.model import Settings
 from logship.sinks.dead_letters import DeadLetterFiles
 from logship.sinks.elasticsearch import ElasticsearchSink
@@ -170,8 +170,8 @@ class Agent:
                     boot_id=boot_id(),
                     clock=self._clock,
                     pool=pool,
+                    make_memory=RouteState,
                     once=self.once,
-                    stable_ids=stable_ids,
                 )
             )
             self.routes.append(

@@ -182,10 +182,12 @@ def error_reply(status: int, headers: Mapping[str, str], body: bytes) -> ErrorRe
     try:
         error = orjson.loads(body)["error"]
         if isinstance(error, dict):
+            if error.get("type") == "search_phase_execution_exception" and error.get("root_cause"):
+                error = error["root_cause"][0]  # "all shards failed" says nothing
             type_, reason = str(error.get("type") or ""), str(error.get("reason") or "")
         else:
             reason = str(error)
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
         reason = body[:REASON_CHARACTERS].decode("utf-8", "replace").strip() or "empty reply"
     if len(reason) > REASON_CHARACTERS:
         reason = reason[:REASON_CHARACTERS] + "…"

@@ -12,6 +12,8 @@ __all__ = [
     "Content",
     "DeadLetters",
     "Ingest",
+    "MakeMemory",
+    "Memory",
     "Note",
     "Processor",
     "Record",
@@ -46,6 +48,19 @@ class Tracker(Protocol):
         """Owe one chunk; chunks come in order and without gaps."""
 
 
+class Memory(Protocol):
+    """What a source's route remembers of one content; only the route looks inside."""
+
+    last_time: str | None
+
+    def moved(self, path: str) -> None:
+        """The content lies at *path* now."""
+
+
+# (seed, path, last usable time before the first chunk) → what the route remembers.
+MakeMemory = Callable[[bytes, str, str | None], Memory]
+
+
 class Content(Protocol):
     """One file content on its way: what its route remembers, and who issues its receipts."""
 
@@ -54,7 +69,7 @@ class Content(Protocol):
         """Issues the receipts of this content."""
 
     @property
-    def state(self) -> Any:
+    def state(self) -> Memory:
         """What the source's route remembers of this content."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 import orjson
 
@@ -60,7 +60,8 @@ class Chunk:
     crc: int = 0
 
 
-class Document(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Document:
     """One document as Elasticsearch will see it, for the paths that are not hot.
 
     Attributes:

@@ -37,28 +37,21 @@ def unparsed(line: bytes, reason: str) -> dict[str, Any]:
 def _second_try(line: bytes, error: orjson.JSONDecodeError) -> dict[str, Any]:
     """What orjson refuses and is worth having: replaced bytes, lone surrogates, NaN."""
     text, replaced = decode(line.removeprefix(b"\xef\xbb\xbf").strip())
-    try:
-        value = json.loads(text, parse_constant=str)
-        if not isinstance(value, dict):
-            return unparsed(line, "not a JSON object")
-        orjson.dumps(value)
-    except UnicodeEncodeError:
-        return unparsed(line, "a lone surrogate")
-    except (TypeError, ValueError, RecursionError):
-        # orjson counts surrogates as errors of type: make them readable instead.
-        value = _without_surrogates(text)
-        if value is None:
-            return unparsed(line, f"{error.msg} (character {error.pos})")
+    value = _loosely(text)
+    if value is None:
+        return unparsed(line, f"{error.msg} (character {error.pos})")
+    if not isinstance(value, dict):
+        return unparsed(line, "not a JSON object")
     if replaced:
         tags = value.get("tags")
         value["tags"] = [*(tags if isinstance(tags, list) else []), INVALID_UTF8]
     return value
 
 
-def _without_surrogates(text: str) -> dict[str, Any] | None:
+def _loosely(text: str) -> Any:
+    """What the standard library reads, with lone surrogates replaced; None when it cannot."""
     try:
-        plain = json.dumps(json.loads(text, parse_constant=str), ensure_ascii=False)
-        value = orjson.loads(plain.encode("utf-8", "replace"))
-    except (TypeError, ValueError, RecursionError):
+        readable = json.dumps(json.loads(text, parse_constant=str), ensure_ascii=False)
+        return orjson.loads(readable.encode("utf-8", "replace"))
+    except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None

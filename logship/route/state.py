@@ -17,7 +17,7 @@ class RouteState:
     """Of one content.
 
     Attributes:
-        seed: Its seed as bytes; empty when Elasticsearch chooses the ids.
+        seed: Its seed as bytes.
         path: Where it lies, for ``log.file.path``.
         last_time: The last usable time before the next chunk, as UTC text.
         day: The day mark that *heads* was made under.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from logship.checkpoints.store import Checkpoint, CheckpointStore, FileRow
 from logship.checkpoints.tracker import Tracker
 from logship.ids import tail_digest
-from logship.route.state import RouteState
+from logship.interfaces import MakeMemory
 
 __all__ = ["FileContent"]
 
@@ -23,12 +23,11 @@ class FileContent:
         size: In bytes, as last seen.
     """
 
-    def __init__(self, row: FileRow, store: CheckpointStore, *, stable_ids: bool) -> None:
+    def __init__(self, row: FileRow, store: CheckpointStore, make_memory: MakeMemory) -> None:
         self.row, self.size = row, row.size
         self._store = store
         self.tracker = Tracker(row.offset)
-        seed = row.seed.encode() if stable_ids else b""
-        self.state = RouteState(seed, row.path, row.last_time)
+        self.state = make_memory(row.seed.encode(), row.path, row.last_time)
         self._days = list(row.day_marks)
         self.splits = list(row.split_marks)
         self._saved_offset, self._saved_path = row.offset, row.path

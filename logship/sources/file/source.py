@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from logship.checkpoints.store import CheckpointStore, FileRow
 from logship.ids import FIRST_LINE_BYTES, TAIL_BYTES, first_line_digest, make_seed, tail_digest
-from logship.interfaces import Clock, Ingest
+from logship.interfaces import Clock, Ingest, MakeMemory
 from logship.model import Chunk
 from logship.settings.model import SourceSettings
 from logship.sources.file.content import FileContent
@@ -57,15 +57,15 @@ class FileSource:
         boot_id: str,
         clock: Clock,
         pool: ThreadPoolExecutor,
+        make_memory: MakeMemory,
         once: bool = False,
-        stable_ids: bool = True,
     ) -> None:
         self.settings = settings
         self.contents: dict[int, FileContent] = {}
         self.abandoned_bytes = self.read_bytes = 0
         self._store, self._clock, self._pool = store, clock, pool
         self._host_id, self._boot_id = host_id, boot_id
-        self._once, self._stable_ids = once, stable_ids
+        self._once, self._make_memory = once, make_memory
         self._rows = {row.id: row for row in store.files(settings.name)}
         self._tailers: dict[tuple[int, int], Tailer] = {}
         self._by_path: dict[str, Tailer] = {}
@@ -314,7 +314,7 @@ class FileSource:
 
     async def _resume(self, tailer: Tailer, row: FileRow, candidate: Candidate) -> None:
         del self._rows[row.id]
-        content = FileContent(row, self._store, stable_ids=self._stable_ids)
+        content = FileContent(row, self._store, self._make_memory)
         content.moved(tailer.path, *tailer.key)
         self.contents[row.id] = content
         today = day_of(self._clock.time())
@@ -365,7 +365,7 @@ class FileSource:
             day_marks=((0, day_of(self._clock.time())),),
         )
         row = await self._store.add(row)
-        content = FileContent(row, self._store, stable_ids=self._stable_ids)
+        content = FileContent(row, self._store, self._make_memory)
         self.contents[row.id] = content
         tailer.start_from(content, tail)
         return True
