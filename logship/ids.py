@@ -14,6 +14,8 @@ from __future__ import annotations
 import binascii
 import hashlib
 import os
+import sys
+from array import array
 from collections.abc import Sequence
 
 __all__ = ["event_ids", "first_line_digest", "handler_prefix", "make_seed", "tail_digest"]
@@ -55,15 +57,20 @@ def event_ids(offsets: Sequence[int], checksums: Sequence[int]) -> list[bytes]:
         offsets: Of each event's first byte in its content, below 2**52.
         checksums: CRC-32 over each event's bytes.
     """
-    packed = b"".join(
-        [
-            (offset << 32 | checksum).to_bytes(12, "big")
-            for offset, checksum in zip(offsets, checksums, strict=True)
-        ]
-    )
-    text = _encode(packed)
+    count = len(offsets)
+    words = [0] * (3 * count)
+    if count and max(offsets) >= 1 << 32:
+        words[0::3] = [offset >> 32 for offset in offsets]
+        words[1::3] = [offset & 0xFFFFFFFF for offset in offsets]
+    else:
+        words[1::3] = offsets
+    words[2::3] = checksums
+    packed = array("I", words)
+    if sys.byteorder == "little":
+        packed.byteswap()
+    text = _encode(packed.tobytes())
     # 12 bytes make 16 characters; the first two are zero bits of the offset.
-    return [text[i + 2 : i + 16] for i in range(0, len(text), 16)]
+    return [text[i : i + 14] for i in range(2, 16 * count, 16)]
 
 
 def handler_prefix(random_bytes: bytes | None = None) -> str:

@@ -21,7 +21,6 @@ __all__ = [
     "Refusal",
     "action_head",
     "merge",
-    "wire_bytes",
 ]
 
 
@@ -79,13 +78,16 @@ class Document:
 class Documents:
     """Encoded documents in columns of equal length: of one chunk, or of one batch.
 
-    The wire form of document *i* is ``heads[i] + ids[i] + stamp + bodies[i]``: the stamp is
-    the ingest time, spliced in for every attempt without encoding anything again.
+    The wire form of document *i* is ``heads[i] + ids[i] + stamp + contexts[i] + offsets[i] +
+    bodies[i]``: the stamp is the ingest time, spliced in for every attempt without encoding
+    anything again. Whatever many documents have in common is one shared object.
 
     Attributes:
-        heads: Beginning of the action line up to the id; few distinct objects, shared.
+        heads: A newline, and the action line up to the id.
         ids: What follows of the id.
-        bodies: The JSON object without its opening brace, with a newline.
+        contexts: What logship adds to the source, up to the offset's number.
+        offsets: That number and a comma.
+        bodies: What follows of the JSON object, up to and with its closing brace.
         runs: Which receipt the documents belong to, in order, as (receipt, how many).
         size_bytes: On the wire.
         read_at: Monotonic seconds when the oldest of them was read.
@@ -93,10 +95,28 @@ class Documents:
 
     heads: list[bytes]
     ids: list[bytes]
+    contexts: list[bytes]
+    offsets: list[bytes]
     bodies: list[bytes]
     runs: list[tuple[Receipt, int]]
     size_bytes: int
     read_at: float
+
+    @classmethod
+    def of(
+        cls,
+        columns: tuple[list[bytes], list[bytes], list[bytes], list[bytes], list[bytes]],
+        read_at: float,
+        runs: Sequence[tuple[Receipt, int]] = (),
+    ) -> Documents:
+        """Return documents of the five columns, measured."""
+        size = sum([sum(map(len, column)) for column in columns]) + STAMP_BYTES * len(columns[0])
+        return cls(*columns, list(runs), size, read_at)
+
+    @property
+    def columns(self) -> tuple[list[bytes], list[bytes], list[bytes], list[bytes], list[bytes]]:
+        """The five columns, in the order of the wire."""
+        return self.heads, self.ids, self.contexts, self.offsets, self.bodies
 
     def __len__(self) -> int:
         return len(self.bodies)
@@ -109,22 +129,21 @@ class Documents:
     def document(self, position: int) -> Document:
         """Return one document, parsed out of the columns."""
         action = orjson.loads(self.heads[position] + self.ids[position] + b'"}}')["create"]
-        source = b"{" + self.bodies[position].rstrip(b"\n")
+        parts = (b"{", self.contexts[position], self.offsets[position], self.bodies[position])
+        source = b"".join(parts)
         return Document(action["_index"], action.get("_id", ""), source)
 
     def select(self, positions: Sequence[int]) -> Documents:
         """Return the documents at *positions* (ascending) as columns of their own."""
-        return self._pick(positions, self._runs_of(positions))
+        heads, ids, contexts, offsets, bodies = (
+            [column[i] for i in positions] for column in self.columns
+        )
+        columns = (heads, ids, contexts, offsets, bodies)
+        return Documents.of(columns, self.read_at, self._runs_of(positions))
 
     def part(self, start: int, stop: int) -> Documents:
         """Return the documents from *start* up to *stop*."""
         return self.select(range(start, min(stop, len(self))))
-
-    def _pick(self, positions: Sequence[int], runs: list[tuple[Receipt, int]]) -> Documents:
-        heads = [self.heads[i] for i in positions]
-        ids = [self.ids[i] for i in positions]
-        bodies = [self.bodies[i] for i in positions]
-        return Documents(heads, ids, bodies, runs, wire_bytes(heads, ids, bodies), self.read_at)
 
     def _runs_of(self, positions: Sequence[int]) -> list[tuple[Receipt, int]]:
         runs: list[tuple[Receipt, int]] = []
@@ -143,39 +162,28 @@ class Documents:
 
 
 def action_head(index: str, seed: bytes, *, with_id: bool) -> bytes:
-    """Return an action line up to where the id, or what is left of it, follows.
+    """Return a newline and an action line up to where the id, or what is left of it, follows.
 
     The one place where action lines are made: a malformed one would fail the whole bulk, so
     the name goes through a JSON encoder.
     """
     name = orjson.dumps(index)
     if with_id:
-        return b'{"create":{"_index":' + name + b',"_id":"' + seed
-    return b'{"create":{"_index":' + name[:-1]
+        return b'\n{"create":{"_index":' + name + b',"_id":"' + seed
+    return b'\n{"create":{"_index":' + name[:-1]
 
 
 STAMP_BYTES = len('"}}\n{"@ingested":"2026-11-21T00:00:00.000Z",')
-
-
-def wire_bytes(heads: list[bytes], ids: list[bytes], bodies: list[bytes]) -> int:
-    """Return how many bytes a bulk body of these columns has."""
-    return (
-        sum(map(len, heads))
-        + sum(map(len, ids))
-        + sum(map(len, bodies))
-        + (STAMP_BYTES * len(bodies))
-    )
 
 
 def merge(parts: Sequence[Documents]) -> Documents:
     """Return the documents of all *parts*, in order; one part is returned as it is."""
     if len(parts) == 1:
         return parts[0]
-    merged = Documents([], [], [], [], 0, min(part.read_at for part in parts))
+    merged = Documents([], [], [], [], [], [], 0, min(part.read_at for part in parts))
     for part in parts:
-        merged.heads += part.heads
-        merged.ids += part.ids
-        merged.bodies += part.bodies
+        for column, more in zip(merged.columns, part.columns, strict=True):
+            column += more
         merged.runs += part.runs
         merged.size_bytes += part.size_bytes
     return merged

@@ -134,8 +134,8 @@ def _how_many(part: Documents, size_bytes: int, records: int) -> int:
     if part.size_bytes <= size_bytes and len(part) <= records:
         return len(part)
     fits = 0
-    for head, id_, body in zip(part.heads, part.ids, part.bodies, strict=True):
-        size_bytes -= len(head) + len(id_) + len(body) + STAMP_BYTES
+    for parts in zip(*part.columns, strict=True):
+        size_bytes -= sum(map(len, parts)) + STAMP_BYTES
         if size_bytes < 0 or fits >= records:
             break
         fits += 1

@@ -79,9 +79,7 @@ class Documenter:
             if len(self._heads) >= HEADS_KEPT:
                 self._heads.clear()
             self._heads[key] = head
-        return Encoded(
-            head, counter_id(number), encode_record(document)[1:] + b"\n", record.levelno
-        )
+        return Encoded(head, counter_id(number), encode_record(document)[1:], record.levelno)
 
     def _time(self, created: float) -> str:
         seconds = int(created)

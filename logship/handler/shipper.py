@@ -17,7 +17,6 @@ from logship.settings.model import DeliverySettings, ElasticsearchSettings, Inde
 
 if TYPE_CHECKING:
     from logship.buffer import Buffer
-    from logship.model import Receipt
     from logship.pipeline import Delivery
 
 __all__ = ["Shipper"]
@@ -181,7 +180,7 @@ class Shipper:
 
     async def _move(self, buffer: Buffer) -> None:
         """Move records from the queue into the buffer until closed."""
-        from logship.model import Documents, wire_bytes
+        from logship.model import Documents
 
         assert self._wake is not None
         while True:
@@ -192,9 +191,10 @@ class Shipper:
                 heads = [entry.head for entry in entries]
                 ids = [entry.id for entry in entries]
                 bodies = [entry.body for entry in entries]
-                runs: list[tuple[Receipt, int]] = [(self._receipt, len(entries))]
-                size = wire_bytes(heads, ids, bodies)
-                await buffer.put(Documents(heads, ids, bodies, runs, size, time.monotonic()))
+                nothing = [b""] * len(entries)
+                columns = (heads, ids, nothing, nothing, bodies)
+                runs = [(self._receipt, len(entries))]
+                await buffer.put(Documents.of(columns, time.monotonic(), runs))
                 entries = self._queue.take(TAKEN_AT_ONCE)
             if self._closing and not len(self._queue):
                 buffer.close()

@@ -1,7 +1,5 @@
 """Compiles a source's settings into one function from a chunk to documents.
 
-Hot: this is where the time per record goes. Guarded by ``make bench`` and its steps.
-
 Two ways lead through it. A JSON record in which nothing has to change is shipped as its own
 bytes, with logship's fields spliced in before them, after a look at the few fields that
 matter. Every other record is parsed, lifted into the flat schema, processed and encoded.
@@ -10,19 +8,17 @@ matter. Every other record is parsed, lifted into the flat schema, processed and
 from __future__ import annotations
 
 import zlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import orjson
-from msgspec import UNSET
-
 from logship.ids import event_ids
 from logship.interfaces import Clock, Processor, Record
-from logship.model import Chunk, Documents, action_head, wire_bytes
+from logship.model import Chunk, Documents, action_head
 from logship.parsers import PARSERS, Parser
 from logship.processors import AddFields, compile_processors
-from logship.route.look import DECIDING, PLAIN_LEVELS, Look, is_plain_time
+from logship.route.look import DECIDING
+from logship.route.splice import HOST, Splice, context_of
 from logship.route.state import HEADS_KEPT, AcceptWindow, RouteState
 from logship.schema.encode import encode_record
 from logship.schema.flat import add_tag, lift
@@ -32,7 +28,6 @@ from logship.sinks.index_names import IndexNames
 
 __all__ = ["Route", "compile_route"]
 
-HOST, PATH, OFFSET = "host.name", "log.file.path", "log.offset"
 _OF_UNPARSED = {"message", "parse_error", "tags"}
 
 
@@ -97,15 +92,16 @@ class Route:
         self._zone = None if zone_name == "local" else ZoneInfo(zone_name)
         self._host_name, self._stable_ids = host_name, stable_ids
         constants = _constants(self._processors)
-        can_splice = (
+        self._splice = None
+        if (
             reads_json
             and constants is not None
             and not names.has_fields
             and not any(name in DECIDING for name in constants)
-        )
-        self._constants = constants or {}
-        self._look = Look(tuple(self._constants)) if can_splice else None
-        self._added = {name: value for name, (value, _) in self._constants.items()}
+        ):
+            self._splice = Splice(
+                host_name, constants, self._head, names.key_length, stable_ids=stable_ids
+            )
         self.parse_errors = self.dropped = self.skipped_nul_bytes = 0
 
     def __call__(self, chunk: Chunk, state: RouteState) -> tuple[Documents, int]:
@@ -117,81 +113,62 @@ class Route:
         if chunk.day != state.day:
             state.day = chunk.day
             state.heads.clear()
-        lines = chunk.data.split(b"\n")
-        if not lines[-1]:
-            lines.pop()
-        special = chunk.is_cut or chunk.is_continued
-        if self._look is None or special:
-            looks: Sequence[tuple[Any, ...] | None] = (None,) * len(lines)
+        splice = self._splice
+        if splice is None or chunk.is_cut or chunk.is_continued or not splice.is_worth_a_look():
+            if splice is not None:
+                splice.looked(0)
+            return self._line_by_line(chunk, state, None), chunk.end
+        documents = splice.whole(chunk, state)
+        if documents is None:
+            documents = self._line_by_line(chunk, state, splice)
         else:
-            looks = self._look.at(chunk.data, lines)
-        heads, offsets, checksums, bodies = self._columns(chunk, state, lines, looks)
-        if chunk.is_cut and checksums:
-            checksums[0] = chunk.crc
-        ids = event_ids(offsets, checksums) if self._stable_ids else [b""] * len(bodies)
-        size = wire_bytes(heads, ids, bodies)
-        return Documents(heads, ids, bodies, [], size, chunk.read_at), chunk.end
+            splice.looked(len(documents))
+        return documents, chunk.end
 
-    def _columns(
-        self,
-        chunk: Chunk,
-        state: RouteState,
-        lines: Sequence[bytes],
-        looks: Sequence[tuple[Any, ...] | None],
-    ) -> tuple[list[bytes], list[int], list[int], list[bytes]]:
+    def _line_by_line(self, chunk: Chunk, state: RouteState, splice: Splice | None) -> Documents:
         heads: list[bytes] = []
+        contexts: list[bytes] = []
         offsets: list[int] = []
         checksums: list[int] = []
         bodies: list[bytes] = []
-        look = self._look
-        nothing = look.nothing if look else ()
-        absent = look.absent if look else slice(0)
-        has_constants = bool(self._constants)
-        prefix = self._context(state, (), {HOST: self._host_name, **self._added})
-        known, key_length, crc32 = state.heads.get, self._names.key_length, zlib.crc32
-        last_time = state.last_time
-        offset = chunk.start
-        for line, seen in zip(lines, looks, strict=True):
-            at, offset = offset, offset + len(line) + 1
-            if seen is not None and seen[absent] == nothing and line[0] == 123:
-                time, level, trace, span = seen[:4]
-                if (
-                    level in PLAIN_LEVELS
-                    and time
-                    and is_plain_time(time)
-                    and (trace is UNSET or (trace and len(trace) == 32 and trace.islower()))
-                    and (span is UNSET or (span and len(span) == 16 and span.islower()))
-                ):
-                    head = known(time[:key_length]) or self._head(time, state, None)
-                    before = self._prefix(state, seen) if has_constants else prefix
-                    if head is not None and before is not None:
-                        heads.append(head)
-                        offsets.append(at)
-                        checksums.append(crc32(line))
-                        bodies.append(b"%b%d,%b\n" % (before, at, line[1:]))
-                        last_time = time
-                        continue
-            if line[:1] == b"\0":
-                line = line.lstrip(b"\0")
-                self.skipped_nul_bytes += offset - 1 - len(line) - at
-                at = offset - 1 - len(line)
-            if not line or line == b"\r":
-                continue
-            state.last_time = last_time
-            made = self._ordinary(line, at, chunk, state)
-            last_time = state.last_time
+        lines = chunk.data.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        after = chunk.start
+        plain = 0
+        for line in lines:
+            offset, after = after, after + len(line) + 1
+            made = splice.one(line, state) if splice is not None else None
             if made is not None:
-                heads.append(made[0])
-                offsets.append(at)
-                checksums.append(crc32(line))
-                bodies.append(made[1])
-        state.last_time = last_time
-        return heads, offsets, checksums, bodies
+                plain += 1
+            else:
+                if line[:1] == b"\0":
+                    line = line.lstrip(b"\0")
+                    self.skipped_nul_bytes += after - 1 - len(line) - offset
+                    offset = after - 1 - len(line)
+                if not line or line == b"\r":
+                    continue
+                made = self._ordinary(line, offset, chunk, state)
+                if made is None:
+                    continue
+            heads.append(made[0])
+            contexts.append(made[1])
+            bodies.append(made[2])
+            offsets.append(offset)
+            checksums.append(chunk.crc if chunk.is_cut else zlib.crc32(line))
+        if splice is not None:
+            splice.looked(plain)
+        ids = event_ids(offsets, checksums) if self._stable_ids else [b""] * len(bodies)
+        numbers = [b"%d," % offset for offset in offsets]
+        return Documents.of((heads, ids, contexts, numbers, bodies), chunk.read_at)
 
     def _ordinary(
         self, line: bytes, offset: int, chunk: Chunk, state: RouteState
-    ) -> tuple[bytes, bytes] | None:
-        """Parse, lift, process and encode one line; None when a processor dropped it."""
+    ) -> tuple[bytes, bytes, bytes] | None:
+        """Parse, lift, process and encode one line to (head, context, body).
+
+        None when a processor dropped it.
+        """
         if line.endswith(b"\r"):
             line = line[:-1]
         record = self._parser(line)
@@ -211,10 +188,10 @@ class Route:
         head = self._place(record, state)
         body = encode_record(record)
         if HOST in record:
-            before = self._context(state, "own host", {})
+            context = context_of(state, "own host", {})
         else:
-            before = self._context(state, "ours", {HOST: self._host_name})
-        return head, b"%b%d,%b\n" % (before, offset, body[1:])
+            context = context_of(state, "our host", {HOST: self._host_name})
+        return head, context, body[1:]
 
     def _place(self, record: Record, state: RouteState) -> bytes:
         """Return the head for *record*, giving it a time when it has no usable one."""
@@ -244,11 +221,10 @@ class Route:
             return now
         return f"{day}T00:00:00.000Z" if now < day else f"{day}T23:59:59.999Z"
 
-    def _head(self, time: str, state: RouteState, record: Record | None) -> bytes | None:
+    def _head(self, time: str, state: RouteState, record: Record | None = None) -> bytes | None:
         """Return the head for a UTC time, or None when the time is not believed."""
-        key = time[: self._names.key_length]
-        if record is None or not self._names.has_fields:
-            head = state.heads.get(key)
+        if not self._names.has_fields:
+            head = state.heads.get(time[: self._names.key_length])
             if head is not None:
                 return head
         if not self._window.accepts(time[:10], state.day[-10:]):
@@ -267,32 +243,6 @@ class Route:
                 state.heads.clear()
             state.heads[key] = head
         return head
-
-    def _prefix(self, state: RouteState, seen: tuple[Any, ...]) -> bytes | None:
-        """Return what goes before a record's own bytes; None when that cannot be.
-
-        The constants that a record brings itself are left out, unless they overwrite.
-        """
-        assert self._look is not None
-        there = tuple([value is not UNSET for value in seen[self._look.constants]])
-        added: dict[str, Any] = {HOST: self._host_name}
-        if there not in state.contexts:
-            for present, (name, (value, overwrites)) in zip(
-                there, self._constants.items(), strict=True
-            ):
-                if not present:
-                    added[name] = value
-                elif overwrites:
-                    return None
-        return self._context(state, there, added)
-
-    def _context(self, state: RouteState, key: Hashable, added: Record) -> bytes:
-        """Return the beginning of a body up to the offset's number; made once per *key*."""
-        context = state.contexts.get(key)
-        if context is None:
-            context = orjson.dumps({**added, PATH: state.path, OFFSET: 0})[1:-2]
-            state.contexts[key] = context
-        return context
 
 
 def _constants(processors: Sequence[Processor]) -> dict[str, tuple[Any, bool]] | None:

@@ -5,75 +5,93 @@ The line is checked as JSON in full, but only these fields become Python objects
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from logship.schema.flat import RESERVED
 from logship.schema.levels import LEVELS
 
-__all__ = ["DECIDING", "PLAIN_LEVELS", "Look", "is_plain_time"]
+__all__ = ["DECIDING", "Look"]
 
-_UNSET = msgspec.UNSET
-# Calendar days are checked where the index name is made, once per day.
-is_plain_time = re.compile(
-    r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|\+00:00)", re.ASCII
-).fullmatch
-PLAIN_LEVELS = frozenset((*LEVELS, None, _UNSET))
 DECIDING = ("@timestamp", "level", "trace_id", "span_id")
+_ATTRIBUTES = ("time", "level", "trace", "span")
 _TEXTS = ("message", "service", "logger")
 _SCALARS = ("user_id", "request_id")
 
+_Unset = msgspec.UnsetType
+# A type that nothing has: a record that holds the field is refused while it is decoded.
+_Absent = Annotated[str, msgspec.Meta(min_length=2**31)] | _Unset
+
+
+def _hex(digits: int) -> Any:
+    return Annotated[str, msgspec.Meta(min_length=digits, max_length=digits)] | _Unset
+
 
 class Look:
-    """Decodes lines into tuples of the fields that decide.
+    """Decodes lines into objects of the deciding fields.
 
-    Attributes:
-        constants: Slice of a tuple with the fields that the source adds itself.
-        absent: Slice of a tuple with what must not be there: the reserved roots.
-        nothing: How the *absent* slice looks when none of them is there.
+    Their attributes are ``time``, ``level``, ``trace`` and ``span``, and ``constant_0``, … for
+    the fields that the source adds itself. The decoder refuses records that hold a reserved
+    root or a deciding field of another shape, so what it returns can be shipped once the time
+    and the letters of the ids are checked.
+
+    Args:
+        constants: Fields that the source adds itself.
+        order: Keys of a record as they come. The decoder looks for each key from where it
+            found the last one, so fields in this order are found at once.
     """
 
-    def __init__(self, constants: Sequence[str] = ()) -> None:
-        text: Any = str | None | msgspec.UnsetType
-        scalar: Any = str | int | float | None | msgspec.UnsetType
-        names: list[tuple[str, Any]] = [(name, text) for name in DECIDING]
-        names += [(name, Any) for name in constants]
-        self.constants = slice(len(DECIDING), len(names))
-        reserved = [name for name in RESERVED if name not in constants]
-        names += [(name, Any) for name in reserved]
-        self.absent = slice(self.constants.stop, len(names))
-        self.nothing = (_UNSET,) * len(reserved)
-        names += [(name, text) for name in _TEXTS if name not in constants]
-        names += [(name, scalar) for name in _SCALARS if name not in constants]
+    def __init__(self, constants: Sequence[str] = (), order: Sequence[str] = ()) -> None:
+        text: Any = str | None | _Unset
+        scalar: Any = str | int | float | None | _Unset
+        types: dict[str, Any] = {
+            "@timestamp": str,
+            "level": Literal[LEVELS] | None | _Unset,
+            **dict.fromkeys(_TEXTS, text),
+            "trace_id": _hex(32),
+            "span_id": _hex(16),
+            **dict.fromkeys(_SCALARS, scalar),
+            **dict.fromkeys(RESERVED, _Absent),
+            **dict.fromkeys(constants, Any),
+        }
+        attributes = dict(zip(DECIDING, _ATTRIBUTES, strict=True))
+        attributes |= {name: f"constant_{number}" for number, name in enumerate(constants)}
+        first = [name for name in dict.fromkeys(order) if name in types]
+        names = [*first, *(name for name in types if name not in first)]
         struct = msgspec.defstruct(
             "Look",
             [
-                (f"field_{number}", type_, msgspec.field(name=name, default=_UNSET))
-                for number, (name, type_) in enumerate(names)
+                (
+                    attributes.get(name, f"other_{number}"),
+                    types[name],
+                    msgspec.field(name=name)
+                    if name == "@timestamp"
+                    else msgspec.field(name=name, default=msgspec.UNSET),
+                )
+                for number, name in enumerate(names)
             ],
+            kw_only=True,
+            gc=False,
         )
         self._decoder = msgspec.json.Decoder(struct)
 
-    def at(self, data: bytes, lines: Sequence[bytes]) -> list[tuple[Any, ...] | None]:
-        """Return the fields of every line; None for a line that cannot be shipped as it is."""
-        as_tuple = msgspec.structs.astuple
-        if is_utf8(data):
-            try:
-                looks = self._decoder.decode_lines(data)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                looks = []
-            if len(looks) == len(lines):
-                return [as_tuple(look) for look in looks]
-        return [self._one(line) for line in lines]
+    def at_all(self, data: bytes) -> list[Any] | None:
+        """Return the fields of every line of a chunk; None when one cannot be shipped as is."""
+        if not is_utf8(data):
+            return None
+        try:
+            return self._decoder.decode_lines(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
 
-    def _one(self, line: bytes) -> tuple[Any, ...] | None:
+    def at(self, line: bytes) -> Any | None:
+        """Return the fields of one line; None when it cannot be shipped as it is."""
         if not line.startswith(b"{") or not is_utf8(line):
             return None
         try:
-            return msgspec.structs.astuple(self._decoder.decode(line))
+            return self._decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -30,7 +29,7 @@ class RouteState:
     last_time: str | None = None
     day: str = ""
     heads: dict[str, bytes] = field(default_factory=dict)
-    contexts: dict[Hashable, bytes] = field(default_factory=dict)
+    contexts: dict[object, bytes] = field(default_factory=dict)
 
     def moved(self, path: str) -> None:
         """The content lies at *path* now."""

@@ -22,8 +22,12 @@ def bulk_body(documents: Documents, seconds: float) -> bytes:
     """
     count = len(documents)
     stamp = b'"}}\n{"@ingested":"' + utc_text(seconds).encode() + b'",'
-    parts = [stamp] * (4 * count)
-    parts[0::4] = documents.heads
-    parts[1::4] = documents.ids
-    parts[3::4] = documents.bodies
+    parts = [stamp] * (6 * count)
+    parts[0::6] = documents.heads
+    parts[1::6] = documents.ids
+    parts[3::6] = documents.contexts
+    parts[4::6] = documents.offsets
+    parts[5::6] = documents.bodies
+    parts[0] = parts[0][1:]  # heads begin with the newline that ends the document before
+    parts.append(b"\n")
     return b"".join(parts)
