@@ -7,18 +7,18 @@ from typing import Any
 
 import orjson
 
-__all__ = ["encode_record"]
+__all__ = ["as_text", "encode_record", "safe_text"]
 
 MAX_DEPTH = 20  # what Elasticsearch's mapping takes
 _OPTIONS = orjson.OPT_NON_STR_KEYS
 
 
-def encode_record(record: dict[str, Any]) -> bytes:
+def encode_record(record: object) -> bytes:
     """Return *record* as one line of JSON.
 
     Never raises: what JSON cannot carry becomes text (objects by ``str``, numbers beyond
-    64 bits, keys that are not text), NaN and infinities become null, what is nested deeper
-    than 20 levels or contains itself becomes text at that depth.
+    64 bits, keys that are not text), NaN and infinities become null. What is nested too deeply
+    for the encoder (254 levels) or contains itself becomes text at the 20th level.
     """
     try:
         return orjson.dumps(record, default=_readable, option=_OPTIONS)
@@ -26,12 +26,9 @@ def encode_record(record: dict[str, Any]) -> bytes:
         return orjson.dumps(_plain(record, 0, set()))
 
 
-def _readable(value: object) -> Any:
-    if isinstance(value, (set, frozenset, tuple)):
-        return list(value)
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value).decode("utf-8", "replace")
-    return safe_text(value)
+def as_text(value: object) -> str:
+    """Return *value* as a person would read it: text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else encode_record(value).decode()
 
 
 def safe_text(value: object) -> str:
@@ -43,15 +40,35 @@ def safe_text(value: object) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
+def _readable(value: object) -> Any:
+    if isinstance(value, (set, frozenset, tuple)):
+        return list(value)
+    if isinstance(value, float):  # a subclass, as numpy has
+        return float(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        try:
+            return bytes(value).decode("utf-8", "replace")
+        except ValueError:  # a released memoryview
+            return safe_text(value)
+    return safe_text(value)
+
+
+def _big(number: int) -> str:
+    try:
+        return str(number)
+    except ValueError:  # longer than Python turns into decimal digits
+        return hex(number)
+
+
 def _plain(value: Any, depth: int, above: set[int]) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, int):
-        return value if -(2**63) <= value < 2**64 else str(value)
+        return int(value) if -(2**63) <= value < 2**64 else _big(int(value))
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return float(value) if math.isfinite(value) else None
     if not isinstance(value, (dict, list, tuple, set, frozenset)):
         return _plain(_readable(value), depth, above)
     if id(value) in above or depth >= MAX_DEPTH:

@@ -10,20 +10,19 @@ from collections.abc import Callable
 from datetime import tzinfo
 from typing import Any
 
-import orjson
+from logship.schema.encode import as_text
+from logship.schema.levels import LEVELS, standard_level
+from logship.schema.times import is_utc, parse_time
+from logship.schema.traces import SPAN_SPELLINGS, TRACE_SPELLINGS, has_plain_traces, lift_traces
 
-from logship.schema.levels import standard_level
-from logship.schema.times import parse_time
-from logship.schema.traces import SPAN_SPELLINGS, TRACE_SPELLINGS, lift_traces
-
-__all__ = ["OWNED", "RESERVED", "Record", "add_tag", "lift"]
+__all__ = ["OWNED", "RESERVED", "SCALARS", "TEXTS", "Record", "add_tag", "lift", "move_to_extra"]
 
 Record = dict[str, Any]
 
 # Written by logship alone; what a record brings under these names moves to "extra".
-OWNED = ("log.file.path", "log.offset", "@ingested")
+OWNED = ("log.file.path", "log.offset", "log.file", "@ingested")
 
-TIME_SPELLINGS = ("timestamp", "time", "ts")
+TIME_SPELLINGS = ("timestamp", "time", "ts", "asctime")
 LEVEL_SPELLINGS = ("severity", "lvl", "levelname", "log.level")
 
 # A record that holds any of these needs lifting; every other record is plain.
@@ -49,67 +48,123 @@ RESERVED = (
     "parse_error",
 )
 
-_TEXT_ROOTS = ("message", "service", "logger", "parse_error")
-_ID_ROOTS = ("user_id", "request_id", "trace_id", "span_id", "host.name")
+# Roots with a mapping of their own, and what becomes of a value that is no scalar there:
+# it is written as text, or moved to "extra".
+TEXTS = (
+    "message",
+    "service",
+    "logger",
+    "parse_error",
+    "error.message",
+    "error.type",
+    "error.stack_trace",
+)
+SCALARS = (
+    "user_id",
+    "request_id",
+    "trace_id",
+    "span_id",
+    "host.name",
+    "environment",
+    "method",
+    "duration_ms",
+    "event.action",
+)
+_RESERVED, _TEXTS, _SCALARS = frozenset(RESERVED), frozenset(TEXTS), frozenset(SCALARS)
+_LEVELS = frozenset(LEVELS)
 
 
 def lift(record: Record, zone: tzinfo | None) -> None:
     """Bring *record* into the flat schema, in place.
 
-    ``@timestamp`` is UTC text or absent afterwards, ``level`` a standard name or absent,
-    ``trace_id`` and ``span_id`` hexadecimal where they were; no reserved root holds a value
-    of a shape that its mapping refuses. Works on any dict that JSON can carry.
+    ``@timestamp`` is UTC text or absent afterwards, ``level`` a standard name, other text in
+    upper case or absent, ``trace_id`` and ``span_id`` hexadecimal where they were; no reserved
+    root holds a value of a shape that its mapping refuses. Works on any dict. What a caller
+    still holds of it (objects below the roots) is not changed.
+
+    Hot: most records have no reserved root, and then only a few fields are looked at.
     """
-    _lift_objects(record)
-    _lift_texts(record)
-    _lift_time(record, zone)
-    _lift_level(record)
-    lift_traces(record)
-    for name in _TEXT_ROOTS:
-        if name in record and not isinstance(record[name], str):
-            _set_text(record, name, record[name])
-    for name in _ID_ROOTS:
-        if isinstance(record.get(name), (dict, list)):
-            _to_extra(record, name)
-    _lift_tags(record)
+    is_plain = _RESERVED.isdisjoint(record) and not _is_misshapen(record)
+    if not is_plain:
+        _lift_objects(record)
+        _lift_texts(record)
+    if not (is_plain and is_utc(record.get("@timestamp"))):
+        _lift_time(record, zone)
+    level = record.get("level")
+    if not (is_plain and level.__class__ is str and level in _LEVELS):
+        _lift_level(record)
+    if not (is_plain and has_plain_traces(record)):
+        lift_traces(record)
+    if not is_plain:
+        _lift_shapes(record)
+        _lift_tags(record)
+
+
+def _is_misshapen(record: Record) -> bool:
+    odd = [name for name, value in record.items() if value.__class__ is not str]
+    return any(
+        name in _TEXTS or (name in _SCALARS and isinstance(record[name], (dict, list)))
+        for name in odd
+    )
 
 
 def add_tag(record: Record, tag: str) -> None:
     """Put *tag* on a lifted record, once."""
-    tags = record.setdefault("tags", [])
+    tags = record.get("tags", ())
+    if isinstance(tags, str):
+        tags = (tags,)
     if tag not in tags:
-        tags.append(tag)
+        record["tags"] = [*tags, tag]
 
 
-def as_text(value: object) -> str:
-    """Return *value* as a person would read it: text as it is, anything else as JSON."""
-    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+def move_to_extra(record: Record, name: str, value: object) -> None:
+    """Put *value*, met under *name*, into ``extra``, where it meets no other shape.
 
-
-def _to_extra(record: Record, name: str, value: object = None) -> None:
-    """Move a root (or *value*, taken from below it) into ``extra`` under its own name."""
-    kept = record.pop(name) if value is None else value
+    Dots become underscores, and an object is spread over names of their own (``log_origin``):
+    one record may bring a text where another brings an object.
+    """
     extra = record.get("extra")
-    if not isinstance(extra, dict):
-        extra = record["extra"] = {} if extra is None else {"extra": extra}
-    free = name
-    while free in extra:
-        free += "_"
-    extra[free] = kept
+    if isinstance(extra, dict):
+        record["extra"] = extra = {**extra}  # perhaps shared with other records
+    else:
+        record["extra"] = extra = {} if extra is None else {"extra": extra}
+    name = name.replace(".", "_")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _put(extra, f"{name}_{key}".replace(".", "_"), inner)
+    elif isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
+        _put(extra, name, as_text(value))
+    else:
+        _put(extra, name, value)
+
+
+def _put(extra: Record, name: str, value: object) -> None:
+    while name in extra:
+        name += "_"
+    extra[name] = value
+
+
+def _set(record: Record, name: str, value: object, *, spelling: str = "") -> None:
+    """Set a root; what is there already wins, and *value* goes to ``extra`` if it differs."""
+    if value is None:
+        return
+    if record.get(name) is None:
+        record[name] = value
+    elif as_text(record[name]) != as_text(value):
+        move_to_extra(record, spelling or name, value)
 
 
 def _lift_objects(record: Record) -> None:
+    record.pop("@ingested", None)
+    record.pop("event.ingested", None)
+    extra = record.get("extra")
+    if "extra" in record and not isinstance(extra, dict):
+        del record["extra"]
+        if extra is not None:
+            move_to_extra(record, "extra", extra)
     for name in OWNED:
         if name in record:
-            if name == "@ingested":
-                del record[name]
-            else:
-                _to_extra(record, name)
-    record.pop("event.ingested", None)
-    if "extra" in record and not isinstance(record["extra"], dict):
-        value = record.pop("extra")
-        if value is not None:
-            record["extra"] = {"extra": value}
+            move_to_extra(record, name, record.pop(name))
     for name, lift_one in _OBJECT_ROOTS:
         if name in record:
             value = record.pop(name)
@@ -119,13 +174,13 @@ def _lift_objects(record: Record) -> None:
 
 def _lift_event(record: Record, value: object) -> None:
     if isinstance(value, dict):
-        value.pop("ingested", None)
         for key, inner in value.items():
-            record.setdefault(f"event.{key}", inner)
-    elif "message" not in record and "msg" not in record:
+            if key != "ingested":
+                _set(record, f"event.{key}", inner)
+    elif record.get("message") is None and record.get("msg") is None:
         record["message"] = as_text(value)
     else:
-        record.setdefault("event.action", as_text(value))
+        _set(record, "event.action", as_text(value))
 
 
 _ERROR_NAMES = {"stack": "stack_trace", "stacktrace": "stack_trace", "name": "type"}
@@ -135,58 +190,51 @@ def _lift_error(record: Record, value: object) -> None:
     if isinstance(value, dict):
         for key, inner in value.items():
             name = f"error.{_ERROR_NAMES.get(key, key)}"
-            text = as_text(inner) if name in _ERROR_FIELDS else inner
-            if record.setdefault(name, text) is not text:
-                _to_extra(record, f"error.{key}", inner)
+            if inner is not None and name in TEXTS:
+                inner = as_text(inner)
+            _set(record, name, inner, spelling=f"error.{key}")
         return
-    if record.setdefault("error.message", as_text(value)) != as_text(value):
-        _to_extra(record, "error", value)
+    _set(record, "error.message", as_text(value), spelling="error")
     for root, name in (("stack", "error.stack_trace"), ("name", "error.type")):
         if isinstance(record.get(root), str) and name not in record:
             record[name] = record.pop(root)
 
 
-_ERROR_FIELDS = ("error.message", "error.type", "error.stack_trace")
-
-
 def _lift_host(record: Record, value: object) -> None:
     if isinstance(value, dict):
         for key, inner in value.items():
-            if record.setdefault(f"host.{key}", inner) is not inner:
-                _to_extra(record, f"host.{key}", inner)
-    elif record.setdefault("host.name", as_text(value)) != as_text(value):
-        _to_extra(record, "host", value)
+            _set(record, f"host.{key}", inner)
+    else:
+        _set(record, "host.name", as_text(value), spelling="host")
 
 
 def _lift_log(record: Record, value: object) -> None:
+    if isinstance(value, dict):
+        value = dict(value)
+        for name in ("level", "logger"):
+            if isinstance(value.get(name), str) and record.get(name) is None:
+                record[name] = value.pop(name)
+    move_to_extra(record, "log", value)
+
+
+def _lift_name(record: Record, root: str, value: object) -> None:
+    """``service`` and ``logger``: text, or an object with a name."""
     if not isinstance(value, dict):
-        _to_extra(record, "log", value)
+        record[root] = as_text(value)
         return
-    for key, root in (("level", "level"), ("logger", "logger")):
-        if isinstance(value.get(key), str) and root not in record:
-            record[root] = value.pop(key)
+    value = dict(value)
+    if isinstance(value.get("name"), str):
+        record[root] = value.pop("name")
     if value:
-        _to_extra(record, "log", value)
+        move_to_extra(record, root, value)
 
 
 def _lift_service(record: Record, value: object) -> None:
-    if not isinstance(value, dict):
-        record["service"] = as_text(value)
-        return
-    if isinstance(value.get("name"), str):
-        record["service"] = value.pop("name")
-    if value:
-        _to_extra(record, "service", value)
+    _lift_name(record, "service", value)
 
 
 def _lift_logger(record: Record, value: object) -> None:
-    if isinstance(value, dict) and isinstance(value.get("name"), str):
-        record["logger"] = value.pop("name")
-        value = value or None
-    elif not isinstance(value, dict):
-        record["logger"], value = as_text(value), None
-    if value is not None:
-        _to_extra(record, "logger", value)
+    _lift_name(record, "logger", value)
 
 
 _OBJECT_ROOTS: tuple[tuple[str, Callable[[Record, Any], None]], ...] = (
@@ -206,59 +254,60 @@ def _lift_texts(record: Record) -> None:
         ("logger.name", "logger"),
     ):
         if spelling in record:
-            if name in record:
-                _to_extra(record, spelling)
-            else:
-                record[name] = record.pop(spelling)
-
-
-def _set_text(record: Record, name: str, value: object) -> None:
-    if value is None:
-        del record[name]
-    else:
-        record[name] = as_text(value)
+            value = record.pop(spelling)
+            if value is not None:
+                _set(record, name, as_text(value), spelling=spelling)
 
 
 def _lift_time(record: Record, zone: tzinfo | None) -> None:
     time = None
-    if "@timestamp" in record:
-        time = parse_time(record["@timestamp"], zone)
-        if time is None:
-            _to_extra(record, "@timestamp")
-        else:
-            record["@timestamp"] = time
-    for name in TIME_SPELLINGS:
-        if name in record:
-            value = record[name]
-            if time is None and (time := parse_time(value, zone)) is not None:
-                record["@timestamp"] = time
-                del record[name]
-            elif value is None:
-                del record[name]
-            else:
-                _to_extra(record, name)
+    for name in ("@timestamp", *TIME_SPELLINGS):
+        if name not in record:
+            continue
+        value = record.pop(name)
+        if time is None and (time := parse_time(value, zone)) is not None:
+            continue
+        if value is not None:
+            move_to_extra(record, name, value)
+    if time is not None:
+        record["@timestamp"] = time
 
 
 def _lift_level(record: Record) -> None:
+    found = None
     for name in ("level", *LEVEL_SPELLINGS):
         if name not in record:
             continue
         value = record.pop(name)
         level = standard_level(value)
-        if level is not None and "level" not in record:
-            record["level"] = level
-        elif level is None and value is not None:
-            _to_extra(record, name, value)
+        if found is None and level is not None:
+            found = level
+        elif value is not None and (level is None or level != found):
+            move_to_extra(record, name, value)
+    if found is not None:
+        record["level"] = found
+
+
+def _lift_shapes(record: Record) -> None:
+    for name in TEXTS:
+        if name in record and not isinstance(record[name], str):
+            value = record.pop(name)
+            if value is not None:
+                record[name] = as_text(value)
+    for name in SCALARS:
+        if isinstance(record.get(name), (dict, list)):
+            move_to_extra(record, name, record.pop(name))
 
 
 def _lift_tags(record: Record) -> None:
-    if "tags" in record:
-        tags = record["tags"]
-        if isinstance(tags, list):
-            record["tags"] = [as_text(tag) for tag in tags if tag is not None]
-        elif isinstance(tags, dict):
-            _to_extra(record, "tags")
-        elif tags is None:
-            del record["tags"]
-        else:
-            record["tags"] = [as_text(tags)]
+    if "tags" not in record:
+        return
+    tags = record["tags"]
+    if isinstance(tags, list):
+        record["tags"] = [as_text(tag) for tag in tags if tag is not None]
+    elif isinstance(tags, dict) or tags is None:
+        del record["tags"]
+        if tags:
+            move_to_extra(record, "tags", tags)
+    else:
+        record["tags"] = [as_text(tags)]

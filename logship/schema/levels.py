@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from logship.schema.encode import safe_text
+
 __all__ = ["LEVELS", "standard_level"]
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL")
 
+# bunyan's and pino's numbers; Python's own (10 to 50) mean the same up to ERROR's neighbours
+# only by name, and are written as names by every Python JSON formatter.
+_NUMBERS: dict[float, str] = {
+    10: "TRACE",
+    20: "DEBUG",
+    30: "INFO",
+    40: "WARNING",
+    50: "ERROR",
+    60: "CRITICAL",
+}
 _SPELLINGS = {
     "TRC": "TRACE",
     "FINEST": "TRACE",
@@ -27,11 +39,9 @@ _SPELLINGS = {
     "ALERT": "CRITICAL",
     "EMERG": "CRITICAL",
     "EMERGENCY": "CRITICAL",
-} | {name: name for name in LEVELS}
-
-# bunyan's and pino's numbers; Python's own (10 to 50) mean the same up to ERROR's neighbours
-# only by name, and are written as names by every Python JSON formatter.
-_NUMBERS = {10: "TRACE", 20: "DEBUG", 30: "INFO", 40: "WARNING", 50: "ERROR", 60: "CRITICAL"}
+    **{name: name for name in LEVELS},
+    **{str(number): name for number, name in _NUMBERS.items()},
+}
 
 
 def standard_level(value: object) -> str | None:
@@ -45,9 +55,7 @@ def standard_level(value: object) -> str | None:
     """
     if isinstance(value, str):
         upper = value.strip().upper()
-        if upper.isdigit():
-            return _NUMBERS.get(int(upper), upper)
         return _SPELLINGS.get(upper, upper) or None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return _NUMBERS.get(int(value), str(value))
+        return _NUMBERS.get(value) or safe_text(value)
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
-__all__ = ["parse_time", "utc_text"]
+__all__ = ["is_utc", "parse_time", "utc_text"]
 
 # What Elasticsearch's strict_date_optional_time takes and we can pass on letter by letter.
 _PLAIN_UTC = re.compile(
@@ -13,7 +13,7 @@ _PLAIN_UTC = re.compile(
 ).fullmatch
 _TEXT = re.compile(
     r"(?P<date>\d{4}[-/]\d\d[-/]\d\d)[T ](?P<clock>\d\d:\d\d(?::\d\d)?)"
-    r"(?:[.,:](?P<fraction>\d{1,9}))?\s?(?P<zone>Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?",
+    r"(?:[.,:](?P<fraction>\d{1,9}))?\s?(?P<zone>[Zz]|UTC|utc|GMT|gmt|[+-]\d\d(?::?\d\d)?)?",
     re.ASCII,
 ).fullmatch
 _NUMBER = re.compile(r"\d{9,19}(?:\.\d+)?", re.ASCII).fullmatch
@@ -34,6 +34,8 @@ def parse_time(value: object, zone: tzinfo | None) -> str | None:
         when it has that form already (``+00:00`` included).
     """
     if isinstance(value, str):
+        if is_utc(value):
+            return value
         text = value.strip()
         if _PLAIN_UTC(text):
             return text if _exists(text) else _leap_second(text)
@@ -46,6 +48,11 @@ def parse_time(value: object, zone: tzinfo | None) -> str | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return _from_number(value)
     return None
+
+
+def is_utc(value: object) -> bool:
+    """Whether *value* is UTC text as :func:`parse_time` returns it."""
+    return value.__class__ is str and _PLAIN_UTC(value) is not None and _exists(value)
 
 
 def utc_text(seconds: float) -> str:
@@ -88,7 +95,7 @@ def _from_text(match: re.Match[str], zone: tzinfo | None) -> str | None:
 def _zone(text: str | None) -> tzinfo | None:
     if not text:
         return None
-    if text in {"Z", "z", "UTC", "GMT"}:
+    if text[0] not in "+-":
         return UTC
     digits = text[1:].replace(":", "").ljust(4, "0")
     offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
