@@ -26,7 +26,7 @@ from logship.settings.model import Settings
 from logship.sinks.dead_letters import DeadLetterFiles
 from logship.sinks.elasticsearch import ElasticsearchSink
 from logship.sinks.elasticsearch.template import confirm_template
-from logship.sources.file import FileSource
+from logship.sources.file import FileSource, Seeding
 from logship.state_dir import StateDir
 
 __all__ = ["Agent", "Summary"]
@@ -95,9 +95,16 @@ class Agent:
         self._clock = clock or SystemClock()
         self._environment = os.environ if environment is None else environment
         self._stopping = asyncio.Event()
+        self._shutdown_seconds = settings.shutdown_timeout_seconds
 
-    def stop(self) -> None:
-        """Begin to end: sources read on until quiet, what was read is delivered."""
+    def stop(self, within_seconds: float | None = None) -> None:
+        """Begin to end: sources read on until quiet, what was read is delivered.
+
+        Args:
+            within_seconds: Instead of the settings' ``shutdown_timeout``.
+        """
+        if within_seconds is not None:
+            self._shutdown_seconds = within_seconds
         self._stopping.set()
 
     async def run(self) -> Summary:
@@ -161,13 +168,13 @@ class Agent:
         settings = self.settings
         stable_ids = settings.delivery.ids == "stable"
         name = host_name(self._environment)
+        seeding = Seeding(store, host_id=host.id, boot_id=boot_id(), clock=self._clock)
         for source in settings.sources:
             self.sources.append(
                 FileSource(
                     source,
                     store,
-                    host_id=host.id,
-                    boot_id=boot_id(),
+                    seeding=seeding,
                     clock=self._clock,
                     pool=pool,
                     make_memory=RouteState,
@@ -215,7 +222,7 @@ class Agent:
     async def _wind_down(
         self, readers: asyncio.Task[None], sender: asyncio.Task[None], buffer: Buffer
     ) -> None:
-        total = self.settings.shutdown_timeout_seconds
+        total = self._shutdown_seconds
         deadline = self._clock.monotonic() + total
         for source in self.sources:
             source.stop(total / 3)

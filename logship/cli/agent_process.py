@@ -19,6 +19,7 @@ __all__ = ["run_agent"]
 log = logging.getLogger("logship.agent")
 
 INCOMPLETE = 3
+LAST_SECONDS = 1.0  # after --timeout, for what is under way
 
 
 def run_agent(loaded: Loaded, *, once: bool = False, timeout_seconds: float | None = None) -> int:
@@ -83,7 +84,7 @@ async def _run(agent: Agent, timeout_seconds: float | None) -> Summary:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
     if timeout_seconds is not None:
-        loop.call_later(timeout_seconds, agent.stop)
+        loop.call_later(timeout_seconds, agent.stop, LAST_SECONDS)
     return await agent.run()
 
 
