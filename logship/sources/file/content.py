@@ -30,7 +30,7 @@ class FileContent:
         self.state = make_memory(row.seed.encode(), row.path, row.last_time)
         self._days = list(row.day_marks)
         self.splits = list(row.split_marks)
-        self._saved_offset, self._saved_path = row.offset, row.path
+        self._saved_offset, self._saved_place = row.offset, _place(row)
         self.fingerprint = row.fingerprint
         self._saved_fingerprint = len(row.fingerprint)
         self.gone_at: float | None = None
@@ -41,7 +41,7 @@ class FileContent:
         """Whether there is something to save."""
         return (
             self.tracker.confirmed != self._saved_offset
-            or self.row.path != self._saved_path
+            or _place(self.row) != self._saved_place
             or len(self.fingerprint) != self._saved_fingerprint
             or self.gone_at != self._saved_gone_at
         )
@@ -55,7 +55,7 @@ class FileContent:
     def checkpoint(self) -> Checkpoint:
         """Return what is to be saved now; counts as saved until :meth:`unsaved` is called."""
         row = self.current()
-        self._saved_offset, self._saved_path = row.offset, row.path
+        self._saved_offset, self._saved_place = row.offset, _place(row)
         self._saved_fingerprint, self._saved_gone_at = len(row.fingerprint), row.gone_at
         return Checkpoint(
             file=row.id,
@@ -114,3 +114,7 @@ class FileContent:
         """Note durably that the event at *start* ends at *end*, whatever follows there."""
         await self._store.add_split_mark(self.row.seed, start, end)
         self.splits.append((start, end))
+
+
+def _place(row: FileRow) -> tuple[str, int, int]:
+    return row.path, row.device, row.inode

@@ -9,20 +9,22 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-__all__ = ["Found", "Scan", "scan", "watch_roots"]
+__all__ = ["Found", "Root", "Scan", "names", "scan", "watch_roots"]
 
 _MAGIC = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A regular file that the globs name."""
+    """A regular file that the globs name; ``modified`` is its time of change in nanoseconds."""
 
     path: str
     device: int
     inode: int
     size: int
+    modified: int = 0
 
     @property
     def key(self) -> tuple[int, int]:
@@ -58,18 +60,42 @@ def scan(patterns: Sequence[str], exclude: Sequence[str]) -> Scan:
     return result
 
 
-def watch_roots(patterns: Iterable[str]) -> list[tuple[str, bool]]:
-    """Return (existing directory, recursively?) to be watched for *patterns*."""
-    roots: dict[str, bool] = {}
+class Root(NamedTuple):
+    """A directory to be watched. Another inode under the same path is another directory."""
+
+    path: str
+    recursive: bool
+    inode: int
+
+
+def watch_roots(patterns: Iterable[str]) -> list[Root]:
+    """Return the directories to be watched for *patterns*; those that are there. Blocking.
+
+    Where one is missing, the nearest above it tells when it appears.
+    """
+    wanted: dict[str, bool] = {}
     for pattern in patterns:
         directory, recursive = os.path.dirname(pattern), False
         while _MAGIC.search(directory):
             directory, recursive = os.path.dirname(directory), True
-        while directory and not os.path.isdir(directory):
-            directory = os.path.dirname(directory)
-        if directory:
-            roots[directory] = roots.get(directory, False) or recursive
-    return sorted(roots.items())
+        while not os.path.isdir(directory) and directory != os.path.dirname(directory):
+            directory, recursive = os.path.dirname(directory), False
+        if directory == "/":  # too much to watch, and to find it all is what scans are for
+            recursive = False
+        wanted[directory] = wanted.get(directory, False) or recursive
+    roots = []
+    for directory, recursive in sorted(wanted.items()):
+        try:
+            roots.append(Root(directory, recursive, os.stat(directory).st_ino))
+        except OSError:
+            continue
+    return roots
+
+
+def names(patterns: Iterable[str]) -> Callable[[str], object]:
+    """Return what tells whether one of *patterns* names a path; only a hint for ``**``."""
+    texts = {text for p in patterns for text in (p, p.replace("/**/", "/"))}
+    return re.compile("|".join(fnmatch.translate(text) for text in sorted(texts))).match
 
 
 def _paths(pattern: str) -> list[str]:
@@ -82,11 +108,13 @@ def _look(path: str, result: Scan, *, explicit: bool) -> None:
     try:
         found = os.stat(path)
     except OSError as error:
+        if not os.path.lexists(path):  # gone since the glob was read: a rotation's doing
+            return
         result.skipped[path] = error.strerror or str(error)
         return
     if stat.S_ISREG(found.st_mode):
         key = (found.st_dev, found.st_ino)
-        result.files.setdefault(key, Found(path, *key, found.st_size))
+        result.files.setdefault(key, Found(path, *key, found.st_size, found.st_mtime_ns))
     elif explicit or not stat.S_ISDIR(found.st_mode):
         result.skipped[path] = f"not a regular file but a {_kind(found.st_mode)}"
 

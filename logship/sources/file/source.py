@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import fnmatch
 import logging
-import os
-import re
-import secrets
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
-from io import FileIO
 from typing import TypeVar
 
 from logship.checkpoints.store import CheckpointStore, FileRow
-from logship.ids import FIRST_LINE_BYTES, TAIL_BYTES, first_line_digest, make_seed, tail_digest
+from logship.ids import TAIL_BYTES
 from logship.interfaces import Clock, Ingest, MakeMemory
 from logship.model import Chunk
 from logship.settings.model import SourceSettings
 from logship.sources.file.content import FileContent
-from logship.sources.file.discovery import Found, Scan, scan, watch_roots
-from logship.sources.file.identity import Candidate, find_first_line, look_at, recognise
+from logship.sources.file.discovery import Found, Root, Scan, names, scan, watch_roots
+from logship.sources.file.identity import Candidate
+from logship.sources.file.known import Guess, KnownContents, find_inode
+from logship.sources.file.opening import Opened, readable, take_up
+from logship.sources.file.seeding import Beginning, Seeding
 from logship.sources.file.tailer import Tailer, day_of
 from logship.sources.file.watcher import MODIFIED, Watcher
 
@@ -36,6 +34,8 @@ POLL_SECONDS = 1.0  # files that grew lately are looked at this often, notified 
 LATELY_SECONDS = 30.0
 SCAN_SHARE = 10.0  # a notified change waits for this many times what the last scan took
 QUIET_SECONDS = 1.0  # a source that is to stop reads on until it was quiet for this long
+SAY_AGAIN_SECONDS = 60.0
+SEEDED_AT_ONCE = 256
 
 
 class FileSource:
@@ -46,6 +46,7 @@ class FileSource:
         contents: Every content that has something to be saved, or may have.
         abandoned_bytes: Bytes so far that vanished before they were read, as far as seen.
         read_bytes: Bytes so far that were read.
+        unreadable: Paths that the globs name and that cannot be read at present.
     """
 
     def __init__(
@@ -53,32 +54,30 @@ class FileSource:
         settings: SourceSettings,
         store: CheckpointStore,
         *,
-        host_id: str,
-        boot_id: str,
+        seeding: Seeding,
         clock: Clock,
         pool: ThreadPoolExecutor,
         make_memory: MakeMemory,
         once: bool = False,
     ) -> None:
         self.settings = settings
-        self.contents: dict[int, FileContent] = {}
         self.abandoned_bytes = self.read_bytes = 0
+        self.unreadable: set[str] = set()
         self._store, self._clock, self._pool = store, clock, pool
-        self._host_id, self._boot_id = host_id, boot_id
-        self._once, self._make_memory = once, make_memory
-        self._rows = {row.id: row for row in store.files(settings.name)}
+        self._seeding, self._once = seeding, once
+        self._known = KnownContents(settings.name, store, make_memory)
+        self.contents: dict[int, FileContent] = self._known.contents
         self._tailers: dict[tuple[int, int], Tailer] = {}
         self._by_path: dict[str, Tailer] = {}
         self._ready: deque[Tailer] = deque()
         self._wake = asyncio.Event()
         self._changed: set[tuple[int, str]] = set()
-        self._scan_due = True
+        self._scan_due = self._is_first_look = True
         self._next_early_scan = 0.0
-        self._names_one = re.compile(
-            "|".join(fnmatch.translate(os.path.normpath(path)) for path in settings.paths)
-        ).match
+        self._are_named = names(settings.paths)
         self._stop_by: float | None = None
         self._complained: set[str] = set()
+        self._say_blocked_after = float("-inf")
         self._watcher: Watcher | None = None
 
     @property
@@ -104,11 +103,13 @@ class FileSource:
             OSError, sqlite3.Error: The state folder or the files' system failed; what was
                 read before is safe, and the source can be run again.
         """
+        self._scan_due = True
         try:
             await self._run(ingest)
         finally:
             if self._watcher is not None:
                 self._watcher.stop()
+                self._watcher = None
             for tailer in list(self._tailers.values()):
                 await self._close(tailer)
 
@@ -125,7 +126,7 @@ class FileSource:
                 self._next_early_scan = after + SCAN_SHARE * (after - now)
             self._take_changes()
             if now >= next_poll:
-                await self._poll()
+                self._poll()
                 next_poll = self._clock.monotonic() + POLL_SECONDS
             if self._ready:
                 if await self._read_one(ingest):
@@ -133,10 +134,11 @@ class FileSource:
                 if self._stop_by is not None and self._clock.monotonic() >= self._stop_by:
                     return
                 continue
-            if self._once:
+            if self._once and not self._scan_due:
                 await self._finish_all(ingest)
                 return
             if self._is_done(last_progress):
+                await self._finish_deleted(ingest)
                 return
             next_look = min(next_scan, self._next_early_scan) if self._scan_due else next_scan
             await self._sleep(min(next_look, next_poll), last_progress)
@@ -178,7 +180,7 @@ class FileSource:
             if tailer is not None:
                 self._make_ready(tailer)
                 self._scan_due |= change != MODIFIED
-            elif self._names_one(path):
+            elif self._are_named(path) or self._leads_to_files(path):
                 self._scan_due = True
             else:
                 elsewhere = True
@@ -187,69 +189,102 @@ class FileSource:
                 if tailer.gone_since is not None:
                     self._make_ready(tailer)
 
+    def _leads_to_files(self, path: str) -> bool:
+        return any(pattern.startswith(f"{path}/") for pattern in self.settings.paths)
+
     def _make_ready(self, tailer: Tailer) -> None:
         if not tailer.is_ready:
             tailer.is_ready = True
             self._ready.append(tailer)
 
-    async def _poll(self) -> None:
+    def _poll(self) -> None:
         """Look at files that grew lately, or lie elsewhere now, whether notified or not."""
         now = self._clock.monotonic()
-        for tailer in list(self._tailers.values()):
-            waits = tailer.content is None or tailer.gone_since is not None
+        for tailer in self._tailers.values():
+            waits = tailer.is_blocked or tailer.gone_since is not None
             if waits or now - tailer.grown_at <= LATELY_SECONDS:
                 self._make_ready(tailer)
 
     async def _look_around(self) -> None:
         settings = self.settings
         found = await self._in_thread(partial(scan, settings.paths, settings.exclude))
+        roots = await self._in_thread(partial(watch_roots, settings.paths))
         self._complain(found)
-        self._watch()
+        self._watch(roots)
+        guess = Guess(self._known.at_rest(), lambda key: key in found.files or key in self._tailers)
         for file in found.files.values():
             tailer = self._tailers.get(file.key)
             if tailer is None:
-                await self._open(file, found)
+                await self._open(file, guess)
             else:
                 self._still_there(tailer, file)
-        for key, tailer in list(self._tailers.items()):
-            if key not in found.files and tailer.gone_since is None:
-                tailer.gone_since = self._clock.monotonic()
-                if self._by_path.get(tailer.path) is tailer:
-                    del self._by_path[tailer.path]
-                self._make_ready(tailer)
+        self._notice_gone(found)
+        await self._establish_new()
         await self._recover_renamed(found)
         await self._forget(found)
+        self._is_first_look = False
 
     def _still_there(self, tailer: Tailer, file: Found) -> None:
         tailer.gone_since = None
+        content = tailer.content
         if file.path != tailer.path or self._by_path.get(file.path) is not tailer:
             if self._by_path.get(tailer.path) is tailer:
                 del self._by_path[tailer.path]
             tailer.path = file.path
             self._by_path[file.path] = tailer
-            if tailer.content is not None:
-                tailer.content.moved(file.path, *file.key)
-        if file.size != tailer.position:
+            if content is not None:
+                content.moved(readable(file.path), *file.key)
+        if content is not None:
+            content.size = max(content.size, file.size)
+        if file.size != tailer.position or file.modified != tailer.modified:
+            tailer.modified = file.modified
             self._make_ready(tailer)
+
+    def _notice_gone(self, found: Scan) -> None:
+        for key, tailer in self._tailers.items():
+            if key not in found.files and tailer.gone_since is None:
+                tailer.gone_since = self._clock.monotonic()
+                if self._by_path.get(tailer.path) is tailer:
+                    del self._by_path[tailer.path]
+                self._make_ready(tailer)
 
     def _complain(self, found: Scan) -> None:
         name = self.settings.name
         for pattern in found.unmatched:
-            self._once_said(
+            self._say_once(
                 pattern, f"Source {name}: {pattern} matches no file yet; it is looked for again."
             )
         for path, reason in found.skipped.items():
-            self._once_said(path, f"Source {name}: {path} is skipped: {reason}.")
+            self._say_once(path, f"Source {name}: {path} is skipped: {reason}.")
 
-    def _once_said(self, key: str, text: str) -> None:
+    def _say_once(self, key: str, text: str) -> None:
         if key not in self._complained:
             self._complained.add(key)
-            log.warning(text)
+            log.warning("%s", text)
 
-    def _watch(self) -> None:
+    def _say_unreadable(self, path: str, error: OSError) -> None:
+        self.unreadable.add(path)
+        self._say_once(
+            f"read {path}: {error.errno}",
+            f"Source {self.settings.name}: cannot read {path}: {error.strerror or error}; "
+            "it is tried again in every scan.",
+        )
+
+    def _say_blocked(self, error: sqlite3.Error) -> None:
+        now = self._clock.monotonic()
+        if now >= self._say_blocked_after:
+            self._say_blocked_after = now + SAY_AGAIN_SECONDS
+            log.warning(
+                "Source %s: cannot note in %s what must be noted before more is sent: %s. "
+                "Such lines wait in their files; the rest goes on, and it is tried again.",
+                self.settings.name,
+                self._store.path,
+                error,
+            )
+
+    def _watch(self, roots: Sequence[Root]) -> None:
         if self._once:
             return
-        roots = watch_roots(self.settings.paths)
         if self._watcher is not None:
             if self._watcher.roots == roots:
                 return
@@ -259,116 +294,128 @@ class FileSource:
 
     # Opening
 
-    async def _open(self, file: Found, found: Scan) -> None:
+    async def _open(self, file: Found, guess: Guess) -> None:
         try:
-            raw = await self._in_thread(partial(_open_raw, file.path))
-        except OSError as error:
-            self._once_said(
-                f"open {file.path}",
-                f"Source {self.settings.name}: cannot read {file.path}: {error.strerror}; "
-                "it is tried again in every scan.",
-            )
+            opened = await self._in_thread(partial(take_up, file.path, file.key, guess.recognise))
+        except FileNotFoundError:
             return
-        self._complained.discard(f"open {file.path}")
-        candidate = await self._in_thread(partial(look_at, raw.fileno()))
-        row = await self._in_thread(partial(recognise, candidate, self._rows_for(candidate, found)))
-        await self._start(raw, file.path, candidate, row)
+        except OSError as error:
+            self._say_unreadable(file.path, error)
+            return
+        if opened is None:  # another file lies there by now
+            self._scan_due = True
+            return
+        self.unreadable.discard(file.path)
+        if opened.row is None:
+            self._supersede(guess.at(opened.candidate), opened.candidate)
+        tailer = await self._start(opened, file.path)
+        if tailer is not None:
+            tailer.modified = file.modified
+            tailer.path = file.path
+            self._by_path[file.path] = tailer
+            if tailer.content is not None:
+                tailer.content.moved(readable(file.path), *file.key)
 
-    def _rows_for(self, candidate: Candidate, found: Scan) -> list[FileRow]:
-        """Contents that this file may be: not open, and not still at their own inode."""
-        here = (candidate.device, candidate.inode)
-        return [
-            row
-            for row in self._rows.values()
-            if (row.device, row.inode) == here
-            or (
-                (row.device, row.inode) not in found.files
-                and (row.device, row.inode) not in self._tailers
-            )
-        ]
+    def _supersede(self, rows: Sequence[FileRow], candidate: Candidate) -> None:
+        """What was known at this inode is there no more: truncated, or the inode is reused."""
+        for row in rows:
+            if row.gone_at is None:
+                self._vanished(row)
+                log.info(
+                    "%s is not what it was when logship saw it last (%d bytes then, %d now): it "
+                    "is read from its beginning.",
+                    row.path, row.size, candidate.size,
+                )  # fmt: skip
 
-    async def _start(
-        self, raw: FileIO, path: str, candidate: Candidate, row: FileRow | None
-    ) -> None:
-        position = 0
-        if row is not None:
-            position = row.offset
-        elif self.settings.start_at == "end" and not self._was_seen(path):
-            position = candidate.size
-        await self._in_thread(partial(raw.seek, position))
+    def _vanished(self, row: FileRow) -> None:
+        lost = max(0, row.size - row.offset)
+        self.abandoned_bytes += lost
+        if lost:
+            log.warning("%s: %d bytes vanished before they were read.", row.path, lost)
+        self._known.gone(row, self._clock.time())
+
+    async def _start(self, opened: Opened, path: str) -> Tailer | None:
+        """Return a tailer that is ready to read; None when its marks cannot be noted now."""
+        candidate, row = opened.candidate, opened.row
+        position = row.offset if row is not None else self._beginning(path, candidate)
         tailer = Tailer(
-            raw, path, position=position, clock=self._clock, pool=self._pool,
+            opened.raw, path, position=position, clock=self._clock, pool=self._pool,
             max_line_bytes=self.settings.max_line_bytes,
         )  # fmt: skip
-        self._tailers[tailer.key] = tailer
-        self._by_path[path] = tailer
-        self._make_ready(tailer)
         if row is not None:
-            await self._resume(tailer, row, candidate)
+            try:
+                await self._resume(tailer, row, candidate)
+            except (OSError, sqlite3.Error) as error:
+                await tailer.close()
+                if isinstance(error, OSError):
+                    self._say_unreadable(path, error)
+                else:
+                    self._say_blocked(error)
+                return None
+        self._tailers[tailer.key] = tailer
+        self._make_ready(tailer)
+        return tailer
 
-    def _was_seen(self, path: str) -> bool:
-        """Whether a file at this path was tailed before: then a new one is a rotation's."""
-        return any(row.path == path for row in self._rows.values()) or any(
-            content.row.path == path for content in self.contents.values()
-        )
+    def _beginning(self, path: str, candidate: Candidate) -> int:
+        """Where to begin in a file that is seen the first time.
+
+        A file that appears later, or where one was tailed before, is read from its beginning.
+        """
+        if self.settings.start_at == "beginning" or not self._is_first_look:
+            return 0
+        name = readable(path)
+        was_seen = any(row.path == name for row in self._known.at_rest())
+        return 0 if was_seen else candidate.size
 
     async def _resume(self, tailer: Tailer, row: FileRow, candidate: Candidate) -> None:
-        del self._rows[row.id]
-        content = FileContent(row, self._store, self._make_memory)
-        content.moved(tailer.path, *tailer.key)
-        self.contents[row.id] = content
-        today = day_of(self._clock.time())
-        if today > content.last_day:
-            # What was there when the agent ended may have been sent under the old mark;
-            # what came while it was down may be as new as today.
-            seen = max(row.size, row.offset)
-            if seen < candidate.size:
-                await content.mark_day(seen, f"{content.last_day}/{today}")
-            await content.mark_day(candidate.size, today)
         count = min(TAIL_BYTES, row.offset)
         tail = await self._in_thread(partial(candidate.read_at, row.offset - count, count))
+        content = self._known.opened(row)
+        try:
+            await self._mark_days(content, candidate.size)
+        except BaseException:
+            self._known.closed(content, row.gone_at)
+            raise
         tailer.start_from(content, tail)
 
-    async def _establish(self, tailer: Tailer, *, force: bool = False) -> bool:
-        """Give a new content its seed, durably. False while its first line is not complete."""
-        descriptor = tailer.descriptor
+    async def _mark_days(self, content: FileContent, size: int) -> None:
+        """What was there when the agent ended may have been sent under the old mark; what
+        came while it was down may be as new as today.
+        """
+        today = day_of(self._clock.time())
+        if today > content.last_day:
+            seen = max(content.row.size, content.row.offset)
+            if seen < size:
+                await content.mark_day(seen, f"{content.last_day}/{today}")
+            await content.mark_day(size, today)
 
-        def read_at(offset: int, count: int) -> bytes:
-            return os.pread(descriptor, count, offset)
+    async def _establish_new(self) -> None:
+        """Give the files of this look their seeds, many at once: every note costs a sync."""
+        new = [t for t in self._tailers.values() if t.content is None and t.is_ready]
+        for start in range(0, len(new), SEEDED_AT_ONCE):
+            try:
+                await self._establish(new[start : start + SEEDED_AT_ONCE])
+            except OSError:  # which one, its own turn tells
+                pass
+            except sqlite3.Error as error:
+                self._say_blocked(error)
+                return
 
-        candidate = await self._in_thread(partial(look_at, descriptor))
-        first_line = await self._in_thread(partial(find_first_line, read_at))
-        if first_line is None and force and candidate.size:
-            first_line = candidate.fingerprint.lstrip(b"\0")[:FIRST_LINE_BYTES]
-        if not first_line:
-            return False
-        digest = first_line_digest(first_line)
-        salt = secrets.token_bytes(8) if await self._store.salts(digest) else b""
-        count = min(TAIL_BYTES, tailer.position)
-        tail = await self._in_thread(partial(read_at, tailer.position - count, count))
-        row = FileRow(
-            id=0,
-            source=self.settings.name,
-            path=tailer.path,
-            device=candidate.device,
-            inode=candidate.inode,
-            fingerprint=candidate.fingerprint,
-            first_line=digest,
-            salt=salt,
-            seed=make_seed(self._host_id, first_line, salt),
-            offset=tailer.position,
-            tail=tail_digest(tail),
-            last_time=None,
-            size=candidate.size,
-            boot=self._boot_id,
-            confirmed_at=self._clock.time(),
-            day_marks=((0, day_of(self._clock.time())),),
-        )
-        row = await self._store.add(row)
-        content = FileContent(row, self._store, self._make_memory)
-        self.contents[row.id] = content
-        tailer.start_from(content, tail)
-        return True
+    async def _establish(self, tailers: Sequence[Tailer], *, or_incomplete: bool = False) -> None:
+        """Give new contents their seeds, durably, where their first lines are complete."""
+
+        def look() -> list[tuple[Tailer, Beginning]]:
+            beginnings = (
+                (tailer, Beginning.of(tailer.descriptor, readable(tailer.path), tailer.position,
+                                      or_incomplete=or_incomplete))
+                for tailer in tailers
+            )  # fmt: skip
+            return [(tailer, beginning) for tailer, beginning in beginnings if beginning]
+
+        looks = await self._in_thread(look)
+        rows = await self._seeding.add(self.settings.name, [beginning for _, beginning in looks])
+        for (tailer, beginning), row in zip(looks, rows, strict=True):
+            tailer.start_from(self._known.opened(row), beginning.tail)
 
     # Reading
 
@@ -376,26 +423,32 @@ class FileSource:
         """Let the next file have its turn; whether there was anything."""
         tailer = self._ready.popleft()
         tailer.is_ready = False
-        if tailer.key not in self._tailers:
+        if self._tailers.get(tailer.key) is not tailer:
             return False
+        before = tailer.position
         try:
-            if tailer.content is None and not await self._establish(tailer):
-                await self._at_end(tailer, ingest)
-                return False
-            before = tailer.position
-            chunks = await tailer.read()
+            await self._read(tailer, ingest)
         except OSError as error:
-            log.warning("Cannot read %s: %s; it is opened again.", tailer.path, error)
+            self._say_unreadable(tailer.path, error)
             await self._close(tailer)
-            self._scan_due = True
-            return False
+        except sqlite3.Error as error:
+            if self._once:
+                raise
+            tailer.is_blocked = True
+            self._say_blocked(error)
         self.read_bytes += tailer.position - before
-        await self._ingest(tailer, chunks, ingest)
-        if tailer.at_end:
-            await self._at_end(tailer, ingest)
-        else:
-            self._make_ready(tailer)
         return tailer.position > before
+
+    async def _read(self, tailer: Tailer, ingest: Ingest) -> None:
+        if tailer.content is None:
+            await self._establish([tailer])
+        if tailer.content is not None:
+            await self._ingest(tailer, await tailer.read(), ingest)
+            tailer.is_blocked = False
+            if not tailer.at_end:
+                self._make_ready(tailer)
+                return
+        await self._at_end(tailer, ingest)
 
     async def _ingest(self, tailer: Tailer, chunks: Sequence[Chunk], ingest: Ingest) -> None:
         for chunk in chunks:
@@ -404,112 +457,100 @@ class FileSource:
 
     async def _at_end(self, tailer: Tailer, ingest: Ingest) -> None:
         """Everything there has been read: truncated, rotated and quiet, or just up to date?"""
-        size = await tailer.size()
-        if size < tailer.position:
-            await self._truncated(tailer, size)
+        if tailer.is_rewritten or await tailer.size() < tailer.position:
+            await self._truncated(tailer)
         elif tailer.gone_since is not None and not self._once:
             quiet_since = max(tailer.gone_since, tailer.grown_at)
             if self._clock.monotonic() - quiet_since >= self.settings.rotate_wait_seconds:
                 await self._finish(tailer, ingest)
-                await self._close(tailer, gone=True)
+                await self._close(tailer, is_gone=True)
 
-    async def _truncated(self, tailer: Tailer, size: int) -> None:
+    async def _truncated(self, tailer: Tailer) -> None:
         content = tailer.content
         if content is not None:
             lost = max(0, content.size - tailer.position) + tailer.pending_bytes
             self.abandoned_bytes += lost
             log.info(
-                "%s was truncated from %d to %d bytes: it is read from its beginning.%s",
-                tailer.path, content.size, size,
+                "%s was truncated or written anew (%d bytes before, %d now): it is read from its "
+                "beginning.%s",
+                tailer.path, content.size, await tailer.size(),
                 f" {lost} bytes had not been read." if lost else "",
             )  # fmt: skip
-        await self._close(tailer, gone=True)
+        await self._close(tailer, is_gone=True)
         self._scan_due = True
 
     async def _finish_all(self, ingest: Ingest) -> None:
         for tailer in list(self._tailers.values()):
             await self._finish(tailer, ingest)
 
+    async def _finish_deleted(self, ingest: Ingest) -> None:
+        """What is left in files without a name cannot be read again."""
+        for tailer in list(self._tailers.values()):
+            if tailer.gone_since is not None and await tailer.is_deleted():
+                await self._finish(tailer, ingest)
+
     async def _finish(self, tailer: Tailer, ingest: Ingest) -> None:
         """Ship a last line that has no newline; nothing more is expected of this file."""
-        if tailer.content is None and not await self._establish(tailer, force=True):
-            return
-        await self._ingest(tailer, await tailer.read(), ingest)
-        await self._ingest(tailer, await tailer.finish(), ingest)
+        if tailer.content is None:
+            await self._establish([tailer], or_incomplete=True)
+            if tailer.content is None:
+                return
+        tailer.at_end = False
+        while not tailer.at_end:
+            before = tailer.position
+            chunks = await tailer.read()
+            self.read_bytes += tailer.position - before
+            await self._ingest(tailer, chunks, ingest)
+        if not tailer.is_rewritten:
+            await self._ingest(tailer, await tailer.finish(), ingest)
 
-    async def _close(self, tailer: Tailer, *, gone: bool = False) -> None:
+    async def _close(self, tailer: Tailer, *, is_gone: bool = False) -> None:
         self._tailers.pop(tailer.key, None)
         if self._by_path.get(tailer.path) is tailer:
             del self._by_path[tailer.path]
-        if tailer.content is not None and gone:
-            tailer.content.gone_at = self._clock.time()
+        if tailer.content is not None:
+            self._known.closed(tailer.content, self._clock.time() if is_gone else None)
         await tailer.close()
 
     async def _recover_renamed(self, found: Scan) -> None:
         """Read on in files that were renamed, out of the globs, while no agent ran."""
-        waiting = [
-            row
-            for row in self._rows.values()
-            if row.gone_at is None and (row.device, row.inode) not in found.files
-        ]
-        for row in waiting:
-            path = await self._in_thread(partial(_find_inode, row))
+        for row in self._known.at_rest():
+            key = (row.device, row.inode)
+            if row.gone_at is not None or key in found.files or not self._are_named(row.path):
+                continue
+            path = await self._in_thread(partial(find_inode, row))
             if path is None:
-                self.abandoned_bytes += max(0, row.size - row.offset)
-                self._rows[row.id] = _gone(row, self._clock.time())
-                continue
-            try:
-                raw = await self._in_thread(partial(_open_raw, path))
-            except OSError:
-                continue
-            candidate = await self._in_thread(partial(look_at, raw.fileno()))
-            if await self._in_thread(partial(recognise, candidate, [row])) is None:
-                await self._in_thread(raw.close)
-                self._rows[row.id] = _gone(row, self._clock.time())
-                continue
-            await self._start(raw, path, candidate, row)
-            tailer = self._tailers[candidate.device, candidate.inode]
+                self._vanished(row)
+            elif path != row.path:  # else it is left out on purpose
+                await self._recover(row, path)
+
+    async def _recover(self, row: FileRow, path: str) -> None:
+        key = (row.device, row.inode)
+        if key in self._tailers:
+            return
+        try:
+            opened = await self._in_thread(partial(take_up, path, key, Guess([row]).recognise))
+        except OSError as error:
+            self._say_unreadable(path, error)
+            return
+        if opened is None:
+            return
+        if opened.row is None:
+            await self._in_thread(opened.raw.close)
+            self._vanished(row)
+            return
+        tailer = await self._start(opened, path)
+        if tailer is not None:
             tailer.gone_since = self._clock.monotonic()
 
     async def _forget(self, found: Scan) -> None:
         """Drop contents that are saved and done, and those gone for long."""
-        horizon = self._clock.time() - self.settings.forget_after_seconds
-        open_ids = {t.content.row.id for t in self._tailers.values() if t.content is not None}
-        for id_, content in list(self.contents.items()):
-            if id_ not in open_ids and content.tracker.is_idle and not content.is_dirty:
-                del self.contents[id_]
-                self._rows[id_] = content.current()
-        old = [
-            row.id
-            for row in self._rows.values()
-            if row.gone_at is not None
-            and row.gone_at < horizon
-            and (row.device, row.inode) not in found.files
-        ]
-        for id_ in old:
-            del self._rows[id_]
-        await self._store.forget(old)
+        self._known.settle()
+        try:
+            horizon = self._clock.time() - self.settings.forget_after_seconds
+            await self._known.forget(horizon, found.files.keys())
+        except sqlite3.Error as error:
+            log.debug("Old checkpoints stay for now: %s", error)
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function)
-
-
-def _open_raw(path: str) -> FileIO:
-    # Non-blocking: a pipe put in place of the file since the scan must not hang the thread.
-    return FileIO(path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
-
-
-def _find_inode(row: FileRow) -> str | None:
-    """Return where the content's inode lies now, in the folder where it was; None if nowhere."""
-    try:
-        with os.scandir(os.path.dirname(row.path)) as entries:
-            for entry in entries:
-                if entry.inode() == row.inode and entry.stat().st_dev == row.device:
-                    return entry.path
-    except OSError:
-        pass
-    return None
-
-
-def _gone(row: FileRow, now: float) -> FileRow:
-    return replace(row, gone_at=now)

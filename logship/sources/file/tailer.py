@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import zlib
 from collections.abc import Callable
 from concurrent.futures import Executor
 from datetime import UTC, datetime
@@ -16,12 +15,13 @@ from logship.ids import TAIL_BYTES
 from logship.interfaces import Clock
 from logship.model import Chunk
 from logship.sources.file.content import FileContent
-from logship.sources.file.identity import FINGERPRINT_BYTES
+from logship.sources.file.identity import FINGERPRINT_BYTES, find_data, fingerprint_of
+from logship.sources.file.long_line import LongLine
 
 if TYPE_CHECKING:
     from io import FileIO
 
-__all__ = ["Tailer"]
+__all__ = ["Tailer", "day_of"]
 
 # What fits the processor's cache beside what is made of it; larger reads are slower.
 READ_BYTES = 128 << 10
@@ -36,10 +36,15 @@ class Tailer:
         content: What is known of the content; None until its first line is complete.
         position: Offset up to which bytes were read.
         at_end: Whether the last read found less than it asked for.
+        is_rewritten: Whether the bytes before the position are not those that were read: the
+            file was truncated, or written anew. Nothing more is read of it.
         grown_at: Monotonic seconds of the last read that found something.
+        modified: When the file was changed last, as the last look at its folder told.
         gone_since: Monotonic seconds since when the globs name it no more; None while they do.
         is_ready: Whether it waits for its turn to be read.
+        is_blocked: Whether something has to be noted first that the disk does not take.
         cut_lines: Lines so far that were longer than allowed.
+        skipped_nul_bytes: NUL bytes so far that were passed over without making a line of them.
     """
 
     def __init__(
@@ -48,20 +53,22 @@ class Tailer:
     ) -> None:  # fmt: skip
         self.path, self.position = path, position
         self.content: FileContent | None = None
-        self.at_end = False
-        self.grown_at = clock.monotonic()
+        self.at_end = self.is_rewritten = self.is_ready = self.is_blocked = False
+        self.grown_at = float("-inf")
+        self.modified = 0
         self.gone_since: float | None = None
-        self.is_ready = False
-        self.cut_lines = 0
+        self.cut_lines = self.skipped_nul_bytes = 0
         self._raw, self._clock, self._pool = raw, clock, pool
         self._file = wrap(raw, executor=pool)
         self._max_line_bytes = max_line_bytes
         self._start = position  # of what was read and not given out yet
         self._carry = b""
         self._read_at = 0.0
+        self._before = b""  # the last bytes that were read, and those before _start
         self._tail = b""
+        self._hole_end = 0
         self._continues = False
-        self._long: _LongLine | None = None
+        self._long: LongLine | None = None
         stat = os.fstat(raw.fileno())
         self.key = (stat.st_dev, stat.st_ino)
 
@@ -77,12 +84,15 @@ class Tailer:
 
     def start_from(self, content: FileContent, tail: bytes) -> None:
         """Begin giving out chunks of *content*; *tail* are the bytes before the position."""
-        self.content, self._tail = content, tail[-TAIL_BYTES:]
+        self.content = content
+        self._tail = self._before = tail[-TAIL_BYTES:]
         ended_here = any(end == self._start for _, end in content.splits)
         self._continues = ended_here and not tail.endswith(b"\n")
 
     async def read(self) -> list[Chunk]:
         """Read once and return what is complete, in order; an empty list at the end.
+
+        NUL bytes at the end of the file are not there yet: they may be written to later.
 
         Raises:
             OSError, sqlite3.Error: The file cannot be read, or a mark that its next records
@@ -95,20 +105,22 @@ class Tailer:
         today = day_of(self._clock.time())
         if today > content.last_day:
             await content.mark_day(self._start, today)
-        data: bytes = await self._file.read(READ_BYTES)
-        self.at_end = len(data) < READ_BYTES
+        data = await self._read_on(content)
+        if data.endswith(b"\0"):
+            written = data.rstrip(b"\0")
+            if not written and (self.at_end or not await self._goes_on_behind_nul_bytes()):
+                self.at_end = True
+                return []
+            if not written and not self.pending_bytes:
+                return [self._skip_hole(content)]
+            data = written or data
         if not data:
             return []
         now = self._clock.monotonic()
         if not self.pending_bytes:
             self._read_at = now
-        known = len(content.fingerprint)
-        if self.position <= known < FINGERPRINT_BYTES:
-            seen = content.fingerprint[: self.position] + data
-            content.fingerprint = seen[:FINGERPRINT_BYTES]
-        self.position += len(data)
-        self.grown_at = now
-        content.size = max(content.size, self.position)
+        self._learn_beginning(content, data)
+        self._advance(data, len(data), content, now)
         pieces = self._pieces(data, content)
         self._read_at = now
         return pieces
@@ -117,6 +129,9 @@ class Tailer:
         """Return the last line although it has no newline; noted durably as a split first.
 
         What follows it later is a record of its own. Nothing pending: an empty list.
+
+        Raises:
+            sqlite3.Error: The note is not durable; nothing has changed.
         """
         if not self.pending_bytes or self.content is None:
             return []
@@ -130,6 +145,10 @@ class Tailer:
         self._continues = True
         return chunks
 
+    async def is_deleted(self) -> bool:
+        """Return whether the open file has no name any more: what is left unread is lost."""
+        return (await self._in_thread(os.fstat, self._raw.fileno())).st_nlink == 0
+
     async def size(self) -> int:
         """Return the size of the open file, wherever it lies now."""
         return (await self._in_thread(os.fstat, self._raw.fileno())).st_size
@@ -141,6 +160,44 @@ class Tailer:
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
 
+    async def _read_on(self, content: FileContent) -> bytes:
+        """Read from the position on, and see that what lies before it is what was read.
+
+        Size alone does not tell a truncated file that has grown again. The bytes before are
+        read in the same call, so that nothing can happen between.
+        """
+        before = self._before
+        self._raw.seek(self.position - len(before))  # sets a number; no I/O
+        data: bytes = await self._file.read(len(before) + READ_BYTES)
+        self.at_end = len(data) < len(before) + READ_BYTES
+        if not data.startswith(before + content.fingerprint[self.position :]):
+            self.is_rewritten = self.at_end = True
+            return b""
+        return data[len(before) :]
+
+    async def _goes_on_behind_nul_bytes(self) -> bool:
+        if self._hole_end <= self.position:
+            found = await self._in_thread(find_data, self.descriptor, self.position)
+            self._hole_end = found or 0
+        return self._hole_end > self.position
+
+    def _skip_hole(self, content: FileContent) -> Chunk:
+        self._advance(bytes(TAIL_BYTES), self._hole_end - self.position, content,
+                      self._clock.monotonic())  # fmt: skip
+        self._read_at = self.grown_at
+        return self._skip(self.pending_bytes)
+
+    def _advance(self, data: bytes, count: int, content: FileContent, now: float) -> None:
+        self._before = (self._before + data[-TAIL_BYTES:])[-TAIL_BYTES:]
+        self.position += count
+        self.grown_at = now
+        content.size = max(content.size, self.position)
+
+    def _learn_beginning(self, content: FileContent, data: bytes) -> None:
+        if self.position <= len(content.fingerprint) < FINGERPRINT_BYTES:
+            seen = content.fingerprint[: self.position] + data[:FINGERPRINT_BYTES]
+            content.fingerprint = fingerprint_of(seen)
+
     def _pieces(self, data: bytes, content: FileContent) -> list[Chunk]:
         chunks: list[Chunk] = []
         splits = sorted(end for _, end in content.splits if end > self._start)
@@ -151,7 +208,7 @@ class Tailer:
                 return []
             chunks.append(self._end_long_line(data[:length]))
             data = data[length:]
-        buffer = self._carry + data if self._carry else data
+        buffer = self._carry + data if self._carry else self._without_hole(data, chunks)
         self._carry = b""
         for end in splits:
             if self._start < end <= self._start + len(buffer):
@@ -161,9 +218,9 @@ class Tailer:
         complete = buffer.rfind(b"\n") + 1
         if complete:
             chunks += self._complete(buffer[:complete])
-        self._carry = buffer[complete:]
+        self._carry = self._without_hole(buffer[complete:], chunks)
         if len(self._carry) > self._max_line_bytes:
-            self._long = _LongLine(self._carry, self._max_line_bytes)
+            self._long = LongLine(self._carry, self._max_line_bytes)
             self._carry = b""
         return chunks
 
@@ -175,11 +232,15 @@ class Tailer:
         begin = position = 0
         while position < len(part):
             newline = part.find(b"\n", position)
-            after = len(part) if newline < 0 else newline + 1
-            if after - position - 1 > self._max_line_bytes:
+            end, after = (newline, newline + 1) if newline >= 0 else (len(part), len(part))
+            if end - position > self._max_line_bytes:
                 chunks += self._chunks(part[begin:position])
-                self._long = _LongLine(b"", self._max_line_bytes)
-                chunks.append(self._end_long_line(part[position:after]))
+                line = self._without_hole(part[position:after], chunks)
+                if len(line) - (after - end) > self._max_line_bytes:
+                    self._long = LongLine(b"", self._max_line_bytes)
+                    chunks.append(self._end_long_line(line))
+                else:
+                    chunks += self._chunks(line)
                 begin = after
             position = after
         return chunks + self._chunks(part[begin:])
@@ -194,20 +255,35 @@ class Tailer:
             if following is not None and following < self._start + length:
                 # A line belongs where it begins.
                 length = data.find(b"\n", following - self._start - 1) + 1 or length
-            chunks.append(self._chunk(data[:length], self._start + length, day))
+            chunks.append(self._chunk(data[:length], length, day))
             data = data[length:]
         return chunks
 
-    def _chunk(self, data: bytes, end: int, day: str) -> Chunk:
-        if len(data) < TAIL_BYTES:
-            self._tail = (self._tail + data)[-TAIL_BYTES:]
-        else:
-            self._tail = data[-TAIL_BYTES:]
+    def _chunk(self, data: bytes, length: int, day: str) -> Chunk:
+        self._tail = (self._tail + data[-TAIL_BYTES:])[-TAIL_BYTES:]
+        end = self._start + length
         chunk = Chunk(
             data, self._start, end, day, self._read_at, self._tail, is_continued=self._continues
         )
         self._start, self._continues = end, False
         return chunk
+
+    def _without_hole(self, data: bytes, chunks: list[Chunk]) -> bytes:
+        """Return *data*, at whose beginning a line begins, without NUL bytes before it."""
+        if not data.startswith(b"\0"):
+            return data
+        rest = data.lstrip(b"\0")
+        chunks.append(self._skip(len(data) - len(rest)))
+        return rest
+
+    def _skip(self, count: int) -> Chunk:
+        """A chunk without lines that stands for *count* NUL bytes."""
+        assert self.content is not None
+        self.skipped_nul_bytes += count
+        self._tail = (self._tail + bytes(min(count, TAIL_BYTES)))[-TAIL_BYTES:]
+        day, _ = self.content.day_at(self._start)
+        start, self._start = self._start, self._start + count
+        return Chunk(b"", start, self._start, day, self._read_at, self._tail)
 
     def _end_long_line(self, data: bytes) -> Chunk:
         long, self._long = self._long, None
@@ -234,34 +310,6 @@ def _line_length(data: bytes, splits: list[int], start: int) -> int | None:
         if start < end <= start + len(data) and (not newline or end - start < newline):
             return end - start
     return newline or None
-
-
-class _LongLine:
-    """The beginning of a line that is longer than allowed, and the checksum of all of it."""
-
-    def __init__(self, data: bytes, keep: int) -> None:
-        self._kept, self._keep = b"", keep
-        self.crc = self.length = 0
-        self.tail = b""
-        self.add(data)
-
-    def add(self, data: bytes) -> None:
-        """Go on with *data*."""
-        if len(self._kept) < self._keep:
-            self._kept += data[: self._keep - len(self._kept)]
-        self.crc = zlib.crc32(data, self.crc)
-        self.length += len(data)
-        self.tail = (self.tail + data)[-TAIL_BYTES:]
-
-    def kept(self) -> bytes:
-        """Return the beginning, without a character that the cut went through."""
-        for back in range(1, min(4, len(self._kept) + 1)):
-            lead = self._kept[-back]
-            if lead & 0xC0 == 0x80:
-                continue
-            needed = 4 if lead >= 0xF0 else 3 if lead >= 0xE0 else 2 if lead >= 0xC0 else 1
-            return self._kept[:-back] if needed > back else self._kept
-        return self._kept
 
 
 def day_of(seconds: float) -> str:

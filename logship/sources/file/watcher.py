@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 
 from watchfiles._rust_notify import RustNotify
 
+from logship.sources.file.discovery import Root
+
 __all__ = ["MODIFIED", "Watcher"]
 
 MODIFIED = 2  # the kinds are added (1), modified (2), deleted (3)
@@ -26,13 +28,13 @@ class Watcher:
     """
 
     def __init__(
-        self, roots: Sequence[tuple[str, bool]], on_change: Callable[[set[tuple[int, str]]], None]
+        self, roots: Sequence[Root], on_change: Callable[[set[tuple[int, str]]], None]
     ) -> None:
         self.roots = list(roots)
         self._on_change = on_change
         self._stop = threading.Event()
         self._threads = [
-            threading.Thread(target=self._watch, args=root, name="logship-watch", daemon=True)
+            threading.Thread(target=self._watch, args=root[:2], name="logship-watch", daemon=True)
             for root in self.roots
         ]
         for thread in self._threads:

@@ -1,0 +1,162 @@
+"""The contents that one source knows: those it tails, those it did, those that are gone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable
+
+from logship.checkpoints.store import CheckpointStore, FileRow
+from logship.interfaces import MakeMemory
+from logship.sources.file.content import FileContent
+from logship.sources.file.identity import Candidate, look_at, recognise, verifies
+
+__all__ = ["Guess", "KnownContents", "find_inode"]
+
+Key = tuple[int, int]
+
+
+class KnownContents:
+    """Every content of one source, by its id in the store.
+
+    Attributes:
+        contents: Those that have something to be saved, or may have; all that are open.
+    """
+
+    def __init__(self, source: str, store: CheckpointStore, make_memory: MakeMemory) -> None:
+        self.contents: dict[int, FileContent] = {}
+        self._store, self._make_memory = store, make_memory
+        self._rows = {row.id: row for row in store.files(source)}
+        self._open: set[int] = set()
+
+    def opened(self, row: FileRow) -> FileContent:
+        """Return a content for *row*, which is to be tailed from its confirmed offset on.
+
+        What is still on its way of an earlier reading is read again, under the same ids.
+        """
+        self._rows.pop(row.id, None)
+        content = FileContent(row, self._store, self._make_memory)
+        self.contents[row.id] = content
+        self._open.add(row.id)
+        return content
+
+    def closed(self, content: FileContent, gone_at: float | None) -> None:
+        """*content* is tailed no more; since *gone_at* it is nowhere, None when it still is."""
+        self._open.discard(content.row.id)
+        content.gone_at = gone_at
+
+    def gone(self, row: FileRow, now: float) -> None:
+        """Note that *row*, which is not open, is nowhere to be found; saved with the rest."""
+        content = self.contents.get(row.id)
+        if content is None:
+            content = self.contents[row.id] = FileContent(row, self._store, self._make_memory)
+            self._rows.pop(row.id, None)
+        content.gone_at = now
+
+    def at_rest(self) -> list[FileRow]:
+        """Return what is known of every content that is not open."""
+        rows = [*self._rows.values()]
+        rows += [c.current() for id_, c in self.contents.items() if id_ not in self._open]
+        return rows
+
+    def settle(self) -> None:
+        """Let go of contents that are closed, confirmed and saved; only their rows stay."""
+        for id_, content in list(self.contents.items()):
+            if id_ not in self._open and content.tracker.is_idle and not content.is_dirty:
+                del self.contents[id_]
+                self._rows[id_] = content.current()
+
+    async def forget(self, horizon: float, keep: Collection[Key]) -> None:
+        """Remove those that are gone since before *horizon*, but for the inodes in *keep*.
+
+        Raises:
+            sqlite3.Error: They stay in the store until the next time.
+        """
+        old = [
+            id_
+            for id_, row in self._rows.items()
+            if row.gone_at is not None
+            and row.gone_at < horizon
+            and (row.device, row.inode) not in keep
+        ]
+        if old:
+            await self._store.forget(old)
+        for id_ in old:
+            del self._rows[id_]
+
+
+class Guess:
+    """Which rows files may be that are opened in one look at the folders.
+
+    Args:
+        rows: Of contents that are not open.
+        is_there: Whether an inode is there under some name, or open.
+    """
+
+    def __init__(
+        self, rows: Iterable[FileRow], is_there: Callable[[Key], bool] = lambda key: True
+    ) -> None:
+        self._here: dict[Key, list[FileRow]] = {}
+        self._elsewhere: list[FileRow] = []
+        for row in rows:
+            key = (row.device, row.inode)
+            self._here.setdefault(key, []).append(row)
+            if not is_there(key):
+                self._elsewhere.append(row)
+        self._taken: set[int] = set()
+
+    def at(self, candidate: Candidate) -> list[FileRow]:
+        """Return the rows that have *candidate*'s inode and were not taken."""
+        rows = self._here.get((candidate.device, candidate.inode), ())
+        return [row for row in rows if row.id not in self._taken]
+
+    def recognise(self, candidate: Candidate) -> FileRow | None:
+        """Return the content that *candidate* is, and take it; None for a new one. Blocking.
+
+        A content whose own inode is still beside the path where it was is not taken for
+        another file: a new file may begin as it does.
+        """
+        here = self.at(candidate)
+        elsewhere = [row for row in self._elsewhere if row.id not in self._taken]
+        row = recognise(candidate, here)
+        while row is None and elsewhere:
+            row = recognise(candidate, elsewhere)
+            if row is None:
+                break
+            if lies_elsewhere(row):
+                elsewhere.remove(row)
+                row = None
+        if row is not None:
+            self._taken.add(row.id)
+        return row
+
+
+def find_inode(row: FileRow) -> str | None:
+    """Return where the content's inode lies now, in the folder where it was; None if nowhere.
+
+    Blocking.
+    """
+    try:
+        with os.scandir(os.path.dirname(row.path)) as entries:
+            for entry in entries:
+                if entry.inode() == row.inode and entry.stat().st_dev == row.device:
+                    return entry.path
+    except OSError:
+        pass
+    return None
+
+
+def lies_elsewhere(row: FileRow) -> bool:
+    """Whether the content of *row* is in its folder under its own inode. Blocking."""
+    path = find_inode(row)
+    if path is None:
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return verifies(look_at(descriptor), row)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,102 @@
+"""Gives new contents their seeds: durable rows, before the first line is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from logship.checkpoints.store import CheckpointStore, FileRow
+from logship.ids import TAIL_BYTES, first_line_digest, make_seed, tail_digest
+from logship.interfaces import Clock
+from logship.sources.file.identity import Candidate, find_data, find_first_line, look_at
+from logship.sources.file.tailer import day_of
+
+__all__ = ["Beginning", "Seeding"]
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a new content begins with.
+
+    Attributes:
+        first_line: The first non-empty line, its first KiB at the most.
+        position: Offset from which it is to be read.
+        tail: The bytes before that.
+    """
+
+    path: str
+    candidate: Candidate
+    first_line: bytes
+    position: int
+    tail: bytes
+
+    @classmethod
+    def of(
+        cls, descriptor: int, path: str, position: int, *, or_incomplete: bool
+    ) -> Beginning | None:
+        """Return the beginning of an open file; None without a first line. Blocking.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        candidate = look_at(descriptor)
+        start = find_data(descriptor, 0)
+        if start is None:
+            return None
+        line = find_first_line(candidate.read_at, start, or_incomplete=or_incomplete)
+        if not line:
+            return None
+        count = min(TAIL_BYTES, position)
+        return cls(path, candidate, line, position, candidate.read_at(position - count, count))
+
+
+class Seeding:
+    """Adds new contents to the store, each with a seed that no other content has.
+
+    One for all sources: two files that begin alike must not get the same seed at once.
+    """
+
+    def __init__(self, store: CheckpointStore, *, host_id: str, boot_id: str, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+        self._host_id, self._boot_id = host_id, boot_id
+        self._lock = asyncio.Lock()
+
+    async def add(self, source: str, beginnings: Sequence[Beginning]) -> list[FileRow]:
+        """Return the rows of new contents, in order; they are durable.
+
+        Raises:
+            sqlite3.Error: They are not; none of them may be sent.
+        """
+        digests = [first_line_digest(beginning.first_line) for beginning in beginnings]
+        async with self._lock:
+            known = await asyncio.gather(*map(self._store.salts, digests))
+            taken = {digest for digest, salts in zip(digests, known, strict=True) if salts}
+            rows = []
+            for beginning, digest in zip(beginnings, digests, strict=True):
+                salt = secrets.token_bytes(8) if digest in taken else b""
+                taken.add(digest)
+                rows.append(self._row(source, beginning, digest, salt))
+            return await asyncio.gather(*map(self._store.add, rows))
+
+    def _row(self, source: str, beginning: Beginning, digest: bytes, salt: bytes) -> FileRow:
+        candidate, now = beginning.candidate, self._clock.time()
+        return FileRow(
+            id=0,
+            source=source,
+            path=beginning.path,
+            device=candidate.device,
+            inode=candidate.inode,
+            fingerprint=candidate.fingerprint,
+            first_line=digest,
+            salt=salt,
+            seed=make_seed(self._host_id, beginning.first_line, salt),
+            offset=beginning.position,
+            tail=tail_digest(beginning.tail),
+            last_time=None,
+            size=candidate.size,
+            boot=self._boot_id,
+            confirmed_at=now,
+            day_marks=((0, day_of(now)),),
+        )
