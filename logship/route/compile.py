@@ -21,7 +21,7 @@ from logship.route.look import DECIDING
 from logship.route.splice import HOST, Splice, context_of
 from logship.route.state import HEADS_KEPT, AcceptWindow, RouteState
 from logship.schema.encode import encode_record
-from logship.schema.flat import add_tag, lift
+from logship.schema.flat import add_tag, lift, move_to_extra
 from logship.schema.times import utc_text
 from logship.settings.model import IndexSettings, ProcessorSettings, SourceSettings
 from logship.sinks.index_names import IndexNames
@@ -201,8 +201,7 @@ class Route:
             state.last_time = time
             return head
         if time is not None:
-            extra = record.setdefault("extra", {})
-            extra.setdefault("@timestamp", time)
+            move_to_extra(record, "@timestamp", time)
         time = state.last_time
         head = self._head(time, state, record) if time else None
         if head is not None:
@@ -210,12 +209,20 @@ class Route:
         else:
             time = self._time_of_reading(state.day[:10])
             add_tag(record, "time_of_reading")
-            head = self._make_head(time, state, record)
+            head = self._head_of_reading(state, record)
         record["@timestamp"] = time
         return head
 
+    def _head_of_reading(self, state: RouteState, record: Record) -> bytes:
+        """Return the head for the mark's day: the index may not depend on the attempt."""
+        key = ("of reading", *self._names.values(record))
+        head = state.heads.get(key)
+        if head is None:
+            head = self._make_head(f"{state.day[:10]}T12:00", key, state, record)
+        return head
+
     def _time_of_reading(self, day: str) -> str:
-        """Now, kept within the mark's day: the index may not depend on the attempt."""
+        """Now, kept within the mark's day."""
         now = utc_text(self._clock.time())
         if now[:10] == day:
             return now
@@ -223,25 +230,25 @@ class Route:
 
     def _head(self, time: str, state: RouteState, record: Record | None = None) -> bytes | None:
         """Return the head for a UTC time, or None when the time is not believed."""
-        if not self._names.has_fields:
-            head = state.heads.get(time[: self._names.key_length])
-            if head is not None:
-                return head
-        if not self._window.accepts(time[:10], state.day[-10:]):
+        key: object = time[: self._names.key_length]
+        if self._names.has_fields:
+            key = (key, *self._names.values(record))
+        head = state.heads.get(key)
+        if head is not None:
+            return head
+        if not self._window.accepts(time[:10], state.day):
             return None
         try:
-            return self._make_head(time, state, record)
-        except ValueError:  # no such day, as 30 February
+            return self._make_head(time, key, state, record)
+        except (ValueError, OverflowError):  # no such day, as 30 February
             return None
 
-    def _make_head(self, time: str, state: RouteState, record: Record | None) -> bytes:
-        key = time[: self._names.key_length]
-        name = self._names.name(key, record)
+    def _make_head(self, time: str, key: object, state: RouteState, record: Record | None) -> bytes:
+        name = self._names.name(time[: self._names.key_length], record)
         head = action_head(name, state.seed, with_id=self._stable_ids)
-        if not self._names.has_fields:
-            if len(state.heads) >= HEADS_KEPT:
-                state.heads.clear()
-            state.heads[key] = head
+        if len(state.heads) >= HEADS_KEPT:
+            state.heads.clear()
+        state.heads[key] = head
         return head
 
 

@@ -10,15 +10,13 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from logship.schema.flat import RESERVED
+from logship.schema.flat import RESERVED, SCALARS, TEXTS
 from logship.schema.levels import LEVELS
 
 __all__ = ["DECIDING", "Look"]
 
 DECIDING = ("@timestamp", "level", "trace_id", "span_id")
 _ATTRIBUTES = ("time", "level", "trace", "span")
-_TEXTS = ("message", "service", "logger")
-_SCALARS = ("user_id", "request_id")
 
 _Unset = msgspec.UnsetType
 # A type that nothing has: a record that holds the field is refused while it is decoded.
@@ -45,17 +43,19 @@ class Look:
 
     def __init__(self, constants: Sequence[str] = (), order: Sequence[str] = ()) -> None:
         text: Any = str | None | _Unset
-        scalar: Any = str | int | float | None | _Unset
+        scalar: Any = str | int | float | bool | None | _Unset
         types: dict[str, Any] = {
             "@timestamp": str,
             "level": Literal[LEVELS] | None | _Unset,
-            **dict.fromkeys(_TEXTS, text),
+            **dict.fromkeys(TEXTS, text),
+            **dict.fromkeys(SCALARS, scalar),
             "trace_id": _hex(32),
             "span_id": _hex(16),
-            **dict.fromkeys(_SCALARS, scalar),
             **dict.fromkeys(RESERVED, _Absent),
-            **dict.fromkeys(constants, Any),
         }
+        for name in constants:
+            # A null under one of these roots gives way to the constant.
+            types[name] = str | _Unset if types.get(name) == text else types.get(name, Any)
         attributes = dict(zip(DECIDING, _ATTRIBUTES, strict=True))
         attributes |= {name: f"constant_{number}" for number, name in enumerate(constants)}
         first = [name for name in dict.fromkeys(order) if name in types]

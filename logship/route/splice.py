@@ -20,6 +20,7 @@ from logship.model import STAMP_BYTES, Chunk, Documents
 from logship.route.look import Look
 from logship.route.plain_times import is_plain_time, joined_plain_times
 from logship.route.state import RouteState
+from logship.schema.encode import encode_record
 
 __all__ = ["HOST", "OFFSET", "PATH", "Splice", "context_of"]
 
@@ -67,8 +68,9 @@ class Splice:
         lines = data.split(b"\n")
         lines.pop()
         count = len(lines)
-        # The decoder passes over empty lines, and over blanks before a record.
-        if count != len(looks) or {line[:1] for line in lines} != {b"{"}:
+        # The decoder does not care where lines end. Where all begin and end with a brace, no
+        # record goes over several: "}" is never followed by "{" inside of one.
+        if count != len(looks) or {line[:1] for line in lines} != {b"{"} or not _end(lines):
             return None
         times = [look.time for look in looks]
         heads = self._heads(times, state)
@@ -118,8 +120,12 @@ class Splice:
 
     def _learn_order(self, line: bytes) -> None:
         """Look for the fields in the order in which this source's records have them."""
-        self._look = Look(tuple(self._constants), list(orjson.loads(line)))
         self._is_ordered = True
+        try:
+            order = list(orjson.loads(line))
+        except orjson.JSONDecodeError:  # a number such as 1e999, which only msgspec takes
+            return
+        self._look = Look(tuple(self._constants), order)
 
     def _heads(self, times: Sequence[str], state: RouteState) -> list[bytes] | None:
         """Return the head of each time's record; None when a time is not plain or believed."""
@@ -167,6 +173,13 @@ class Splice:
         return context_of(state, there, added)
 
 
+def _end(lines: Sequence[bytes]) -> bool:
+    """Whether every line ends with a closing brace, or one and a carriage return."""
+    if {line[-1:] for line in lines} == {b"}"}:
+        return True
+    return all(line.endswith((b"}", b"}\r")) for line in lines)
+
+
 def _are_lower(ids: Sequence[Any]) -> bool:
     """Whether trace or span ids, some perhaps absent, are as they are to be stored.
 
@@ -182,6 +195,9 @@ def context_of(state: RouteState, key: object, added: dict[str, Any]) -> bytes:
     """Return what logship adds before a record, up to the offset's number; made once."""
     context = state.contexts.get(key)
     if context is None:
-        context = orjson.dumps({**added, PATH: state.path, OFFSET: 0})[1:-2]
+        # A path may hold bytes that are no text.
+        path = state.path.encode("utf-8", "backslashreplace").decode()
+        fields = {name: value for name, value in added.items() if name not in (PATH, OFFSET)}
+        context = encode_record({**fields, PATH: path, OFFSET: 0})[1:-2]
         state.contexts[key] = context
     return context

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 __all__ = ["AcceptWindow", "RouteState"]
 
-EARLIEST = "2000-01-01"
+EARLIEST, LATEST = "2000-01-01", "9999-12-31"
+DAY_SECONDS = 86_400
 HEADS_KEPT = 2048
 
 
@@ -20,7 +22,8 @@ class RouteState:
         path: Where it lies, for ``log.file.path``.
         last_time: The last usable time before the next chunk, as UTC text.
         day: The day mark that *heads* was made under.
-        heads: Beginning of a record's time → head of its action line.
+        heads: What decides the index (the beginning of a record's time, and the fields that
+            its name is made of) → head of the action line.
         contexts: What logship adds to records: beginnings of bodies, made when first needed.
     """
 
@@ -28,7 +31,7 @@ class RouteState:
     path: str
     last_time: str | None = None
     day: str = ""
-    heads: dict[str, bytes] = field(default_factory=dict)
+    heads: dict[object, bytes] = field(default_factory=dict)
     contexts: dict[object, bytes] = field(default_factory=dict)
 
     def moved(self, path: str) -> None:
@@ -38,28 +41,32 @@ class RouteState:
 
 
 class AcceptWindow:
-    """Which times are believed, as text that compares like the times.
+    """Which times are believed, by whole UTC days.
 
     Both ends are measured from the day mark, never from the moment, so that a replay
-    decides the same.
+    decides the same. What was written between two days may be as old as the first allows,
+    and as far ahead as the last does.
     """
 
     def __init__(self, past_seconds: float | None, future_seconds: float) -> None:
         self._past, self._future = past_seconds, future_seconds
-        self._day, self._earliest, self._latest = "", EARLIEST, ""
+        self._mark, self._earliest, self._latest = "", EARLIEST, LATEST
 
-    def accepts(self, time: str, day: str) -> bool:
-        """Whether the UTC text *time* is believed under the mark *day*."""
-        if day != self._day:
-            self._measure(day)
-        return self._earliest <= time < self._latest
+    def accepts(self, day: str, mark: str) -> bool:
+        """Whether times of the UTC *day* are believed under the day mark *mark*."""
+        if mark != self._mark:
+            self._measure(mark)
+        return self._earliest <= day <= self._latest
 
-    def _measure(self, day: str) -> None:
-        start = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
-        latest = start + timedelta(days=1, seconds=self._future)
-        earliest = EARLIEST
-        if self._past is not None:
-            text = f"{start - timedelta(seconds=self._past):%Y-%m-%dT%H:%M:%S}"
-            earliest = max(earliest, text)
-        self._day, self._earliest = day, earliest
-        self._latest = f"{latest:%Y-%m-%dT%H:%M:%S}"
+    def _measure(self, mark: str) -> None:
+        first, last = (date.fromisoformat(day) for day in (mark[:10], mark[-10:]))
+        self._earliest, self._latest = EARLIEST, LATEST
+        # Rounded to where the day has any moment that is accepted; ages beyond the calendar
+        # accept everything.
+        if self._past is not None and self._past // DAY_SECONDS < first.toordinal() - 1:
+            day = first - timedelta(days=math.ceil(self._past / DAY_SECONDS))
+            self._earliest = max(EARLIEST, day.isoformat())
+        if self._future // DAY_SECONDS < date.max.toordinal() - last.toordinal() - 1:
+            day = last + timedelta(days=math.ceil(self._future / DAY_SECONDS))
+            self._latest = day.isoformat()
+        self._mark = mark

@@ -11,7 +11,7 @@ from datetime import tzinfo
 from typing import Any
 
 from logship.schema.encode import as_text
-from logship.schema.levels import LEVELS, standard_level
+from logship.schema.levels import standard_level
 from logship.schema.times import is_utc, parse_time
 from logship.schema.traces import SPAN_SPELLINGS, TRACE_SPELLINGS, has_plain_traces, lift_traces
 
@@ -71,7 +71,6 @@ SCALARS = (
     "event.action",
 )
 _RESERVED, _TEXTS, _SCALARS = frozenset(RESERVED), frozenset(TEXTS), frozenset(SCALARS)
-_LEVELS = frozenset(LEVELS)
 
 
 def lift(record: Record, zone: tzinfo | None) -> None:
@@ -91,7 +90,10 @@ def lift(record: Record, zone: tzinfo | None) -> None:
     if not (is_plain and is_utc(record.get("@timestamp"))):
         _lift_time(record, zone)
     level = record.get("level")
-    if not (is_plain and level.__class__ is str and level in _LEVELS):
+    if is_plain and level.__class__ is str and (standard := standard_level(level)):
+        if standard is not level:
+            record["level"] = standard
+    else:
         _lift_level(record)
     if not (is_plain and has_plain_traces(record)):
         lift_traces(record)
@@ -101,18 +103,19 @@ def lift(record: Record, zone: tzinfo | None) -> None:
 
 
 def _is_misshapen(record: Record) -> bool:
-    odd = [name for name, value in record.items() if value.__class__ is not str]
-    return any(
-        name in _TEXTS or (name in _SCALARS and isinstance(record[name], (dict, list)))
-        for name in odd
-    )
+    for name, value in record.items():
+        if value.__class__ is not str and (
+            name in _TEXTS or (isinstance(value, (dict, list)) and name in _SCALARS)
+        ):
+            return True
+    return False
 
 
 def add_tag(record: Record, tag: str) -> None:
     """Put *tag* on a lifted record, once."""
     tags = record.get("tags", ())
-    if isinstance(tags, str):
-        tags = (tags,)
+    if not isinstance(tags, (list, tuple)):
+        tags = (as_text(tags),)
     if tag not in tags:
         record["tags"] = [*tags, tag]
 
@@ -157,6 +160,8 @@ def _set(record: Record, name: str, value: object, *, spelling: str = "") -> Non
 def _lift_objects(record: Record) -> None:
     record.pop("@ingested", None)
     record.pop("event.ingested", None)
+    if record.get("host.name") is None:
+        record.pop("host.name", None)
     extra = record.get("extra")
     if "extra" in record and not isinstance(extra, dict):
         del record["extra"]

@@ -49,8 +49,15 @@ class IndexNames:
         moment = datetime.fromisoformat(key).replace(tzinfo=UTC).astimezone(self._zone)
         name = moment.strftime(_FIELD.sub("{}", self._pattern))
         if self._fields:
-            name = name.format(*(_part(record or {}, field) for field in self._fields))
+            name = name.format(*map(_part, self.values(record)))
         return name.lower()
+
+    def values(self, record: Mapping[str, Any] | None) -> tuple[str | None, ...]:
+        """Return what *record* has in the fields of the pattern: all that decides beside time.
+
+        None where it has nothing that could be part of a name.
+        """
+        return tuple([_value(record or {}, field) for field in self._fields])
 
 
 def wildcard(pattern: str) -> str:
@@ -70,9 +77,15 @@ def _from_joda(format_: str) -> str:
     return re.sub(r"[A-Za-z]+", lambda match: _JODA.get(match[0], match[0]), format_)
 
 
-def _part(record: Mapping[str, Any], field: str) -> str:
+def _value(record: Mapping[str, Any], field: str) -> str | None:
     value = record.get(field)
-    if value is None or isinstance(value, (dict, list)):
-        return UNKNOWN
-    clean = _ILLEGAL.sub("-", str(value).lower()).strip("-._+")
-    return clean.encode()[:100].decode("utf-8", "ignore") or UNKNOWN
+    if value is None and "." in field:
+        value = record
+        for name in field.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+    return None if value is None or isinstance(value, (dict, list)) else str(value)
+
+
+def _part(value: str | None) -> str:
+    clean = _ILLEGAL.sub("-", (value or "").lower()).strip("-._+")
+    return clean.encode("utf-8", "ignore")[:100].decode("utf-8", "ignore") or UNKNOWN
