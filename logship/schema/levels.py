@@ -54,6 +54,8 @@ def standard_level(value: object) -> str | None:
         One of :data:`LEVELS`; other text in upper case; None when *value* is no level.
     """
     if isinstance(value, str):
+        if value in _SPELLINGS:
+            return _SPELLINGS[value]
         upper = value.strip().upper()
         return _SPELLINGS.get(upper, upper) or None
     if isinstance(value, (int, float)) and not isinstance(value, bool):

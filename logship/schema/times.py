@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 
 __all__ = ["is_utc", "parse_time", "utc_text"]
 
 # What Elasticsearch's strict_date_optional_time takes and we can pass on letter by letter.
 _PLAIN_UTC = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|\+00:00)", re.ASCII
+    r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:Z|\+00:00)", re.ASCII
+).fullmatch
+_LEAP_SECOND = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:60(?:\.\d{1,9})?(?:Z|\+00:00)", re.ASCII
 ).fullmatch
 _TEXT = re.compile(
     r"(?P<date>\d{4}[-/]\d\d[-/]\d\d)[T ](?P<clock>\d\d:\d\d(?::\d\d)?)"
@@ -37,8 +41,11 @@ def parse_time(value: object, zone: tzinfo | None) -> str | None:
         if is_utc(value):
             return value
         text = value.strip()
-        if _PLAIN_UTC(text):
-            return text if _exists(text) else _leap_second(text)
+        if _LEAP_SECOND(text):
+            # It has no place in Elasticsearch's dates: its neighbour stands for it.
+            text = f"{text[:17]}59{text[19:]}"
+        if is_utc(text):
+            return text
         match = _TEXT(text)
         if match is not None:
             return _from_text(match, zone)
@@ -52,7 +59,7 @@ def parse_time(value: object, zone: tzinfo | None) -> str | None:
 
 def is_utc(value: object) -> bool:
     """Whether *value* is UTC text as :func:`parse_time` returns it."""
-    return value.__class__ is str and _PLAIN_UTC(value) is not None and _exists(value)
+    return isinstance(value, str) and _PLAIN_UTC(value) is not None and _is_day(value[:10])
 
 
 def utc_text(seconds: float) -> str:
@@ -61,20 +68,13 @@ def utc_text(seconds: float) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
-def _exists(text: str) -> bool:
+@lru_cache(maxsize=1024)
+def _is_day(text: str) -> bool:
     try:
-        datetime.fromisoformat(text[:19])
+        date.fromisoformat(text)
     except ValueError:
         return False
     return True
-
-
-def _leap_second(text: str) -> str | None:
-    """A leap second has no place in Elasticsearch's dates: its neighbour stands for it."""
-    if text[17:19] != "60":
-        return None
-    earlier = f"{text[:17]}59{text[19:]}"
-    return earlier if _exists(earlier) else None
 
 
 def _from_text(match: re.Match[str], zone: tzinfo | None) -> str | None:

@@ -25,7 +25,7 @@ SPAN_SPELLINGS = ("spanId", "span.id", "otelSpanID", "dd.span_id", "transaction.
 _TRACEPARENT = re.compile(
     r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?"
 ).fullmatch
-_NOTHING = object()
+_PLAIN_TRACE, _PLAIN_SPAN = "a" * 32, "a" * 16
 _HEX = re.compile(r"[0-9a-f]+").fullmatch
 
 
@@ -40,16 +40,23 @@ def parse_traceparent(text: str) -> tuple[str, str] | None:
 
 
 def has_plain_traces(record: dict[str, Any]) -> bool:
-    """Whether ``trace_id`` and ``span_id`` are absent, or texts that need no change."""
-    return _is_plain(record.get("trace_id", _NOTHING), 32) and _is_plain(
-        record.get("span_id", _NOTHING), 16
+    """Whether ``trace_id`` and ``span_id`` are absent, or plainly need no change.
+
+    Hot: False may be wrong, True is not.
+    """
+    trace, span = record.get("trace_id", _PLAIN_TRACE), record.get("span_id", _PLAIN_SPAN)
+    return (
+        trace.__class__ is str
+        and span.__class__ is str
+        and len(trace) == 32
+        and len(span) == 16
+        and trace.islower()
+        and span.islower()
     )
 
 
-def _is_plain(value: object, digits: int) -> bool:
-    return value is _NOTHING or (
-        isinstance(value, str) and len(value) == digits and value.islower()
-    )
+def _is_plain(text: str, digits: int) -> bool:
+    return len(text) == digits and text == text.lower() and text.strip("0") != ""
 
 
 def lift_traces(record: dict[str, Any]) -> None:
