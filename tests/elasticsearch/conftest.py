@@ -1,0 +1,58 @@
+"""One real server for the whole run, and names that no other test uses."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+
+from tests.elasticsearch.client import Client
+from tests.support.real_elasticsearch import RealElasticsearch, missing, wanted
+
+RUN = f"logship-test-{secrets.token_hex(3)}"
+
+
+def real_version() -> int:
+    """Which major version is asked for."""
+    return int(os.environ.get("LOGSHIP_TEST_ES_MAJOR") or 8)
+
+
+def need_real_elasticsearch(version: int) -> None:
+    """Skip the test where a real server is not asked for, fail it where one cannot be had."""
+    if why := wanted():
+        pytest.skip(why)
+    if why := missing(version):
+        pytest.fail(why) if os.environ.get("LOGSHIP_TEST_REAL_ES") == "1" else pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def real_url() -> Iterator[str]:
+    """Where a real Elasticsearch answers."""
+    given = os.environ.get("LOGSHIP_TEST_ES_URL")
+    if given:
+        yield given
+        tidy(given)
+        return
+    need_real_elasticsearch(real_version())
+    with RealElasticsearch(real_version()) as server:
+        yield server.url
+
+
+def tidy(url: str) -> None:
+    """Delete what this run has made on a server that is not its own."""
+    with Client(url) as client:
+        indices = client.request("GET", f"/_cat/indices/{RUN}*?format=json&h=index").json
+        for index in indices:
+            client.request("DELETE", f"/{quote(index['index'])}")
+        found = client.request("GET", f"/_index_template/*{RUN}*")
+        for template in found.json.get("index_templates", []):
+            client.request("DELETE", f"/_index_template/{quote(template['name'])}")
+
+
+@pytest.fixture
+def name() -> str:
+    """The name of an index, or the beginning of several, that this test alone uses."""
+    return f"{RUN}-{secrets.token_hex(4)}"
