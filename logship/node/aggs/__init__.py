@@ -1,0 +1,1 @@
+"""Aggregations, computed document by document."""

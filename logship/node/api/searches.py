@@ -1,0 +1,229 @@
+"""Search, count, points in time, scrolls, several searches at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from logship.node.api.parts import EXPAND, Parts, options_of, resolved
+from logship.node.catalog import Options, Resolved
+from logship.node.contexts import Context
+from logship.node.errors import Json, NodeError, illegal_argument, invalid_request, parsing
+from logship.node.http.reply import Reply
+from logship.node.http.request import Request, parse_json, seconds
+from logship.node.http.router import Router
+from logship.node.search import EVERYTHING, Search, matching
+from logship.node.search_request import PARAMETERS, SearchRequest, parse_search, query_of
+
+_COUNT = (
+    f"q df default_operator analyzer analyze_wildcard lenient min_score {EXPAND} "
+    "terminate_after routing preference"
+)
+
+
+class Searches:
+    """Endpoints that find documents."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def routes(self, router: Router) -> None:
+        """Register."""
+        for path in ("/_search", "/{index}/_search"):
+            router.add("GET POST", path, self.search, PARAMETERS)
+        for path in ("/_count", "/{index}/_count"):
+            router.add("GET POST", path, self.count, _COUNT)
+        for path in ("/_msearch", "/{index}/_msearch"):
+            router.add("GET POST", path, self.multi_search, PARAMETERS + " max_concurrent_searches")
+        router.add(
+            "POST",
+            "/{index}/_pit",
+            self.open_pit,
+            f"keep_alive preference routing {EXPAND} allow_partial_search_results",
+        )
+        router.add("DELETE", "/_pit", self.close_pit)
+        for path in ("/_search/scroll", "/_search/scroll/{scroll_id}"):
+            router.add("GET POST", path, self.scroll, "scroll scroll_id rest_total_hits_as_int")
+            router.add("DELETE", path, self.clear_scroll, "scroll_id")
+        for path in ("/_validate/query", "/{index}/_validate/query"):
+            router.add("GET POST", path, self.validate, f"{_COUNT} explain rewrite all_shards")
+
+    async def search(self, request: Request) -> Reply:
+        """Run one search."""
+        body = request.json()
+        if "scroll" in request.parameters:
+            return await self._start_scroll(request, body)
+        wanted = parse_search(body, request)
+        context = None
+        if wanted.pit_id is not None:
+            if "index" in request.parts:
+                raise invalid_request(
+                    "[indices] cannot be used with point in time. Do not specify any index with "
+                    "point in time."
+                )
+            context = self._context(wanted)
+            indices: Sequence[Resolved] = context.resolved
+        else:
+            indices = resolved(self._parts, request)
+        return Reply(await self._run(wanted, indices, context.bound if context else EVERYTHING))
+
+    def _context(self, wanted: SearchRequest) -> Context:
+        return self._parts.contexts.use(
+            wanted.pit_id or "", wanted.pit_keep_alive_seconds, self._parts.catalog.node_id
+        )
+
+    async def _run(self, wanted: SearchRequest, indices: Sequence[Resolved], bound: int) -> Json:
+        started = time.monotonic()
+        now = time.time_ns()
+
+        def execute() -> Json:
+            search = Search(wanted, indices, now, self._parts.catalog.node_id)
+            with self._parts.store.snapshot() as connection:
+                found = search.run(connection, bound)
+            return search.body(found, int((time.monotonic() - started) * 1000))
+
+        return await self._parts.store.read(execute)
+
+    async def count(self, request: Request) -> Reply:
+        """Count what a query matches."""
+        body = request.json()
+        for key in body:
+            if key != "query":
+                raise parsing(f"request does not support [{key}]")
+        query = query_of(request.parameters) if "q" in request.parameters else body.get("query")
+        wanted = parse_search({"query": query, "size": 0, "track_total_hits": True})
+        indices = resolved(self._parts, request)
+        result = await self._run(wanted, indices, EVERYTHING)
+        return Reply({"count": result["hits"]["total"]["value"], "_shards": result["_shards"]})
+
+    async def validate(self, request: Request) -> Reply:
+        """Say whether a query can be run."""
+        body = request.json()
+        query = query_of(request.parameters) if "q" in request.parameters else body.get("query")
+        indices = resolved(self._parts, request)
+        shards = {"total": 1, "successful": 1, "failed": 0}
+        try:
+            wanted = parse_search({"query": query, "size": 0})
+            Search(wanted, indices, time.time_ns(), self._parts.catalog.node_id)
+        except NodeError as error:
+            if not request.flag("explain"):
+                return Reply({"_shards": shards, "valid": False})
+            return Reply({"_shards": shards, "valid": False, "error": str(error.reason)})
+        return Reply({"_shards": shards, "valid": True})
+
+    async def multi_search(self, request: Request) -> Reply:
+        """Run several searches, each with an answer or an error of its own."""
+        started = time.monotonic()
+        if not request.body.strip():
+            raise NodeError(400, "parse_exception", "request body is required")
+        if not request.body.endswith(b"\n"):
+            raise illegal_argument("The msearch request must be terminated by a newline [\n]")
+        lines = request.body.split(b"\n")[:-1]
+        if len(lines) % 2:
+            raise invalid_request("no requests added")
+        responses = []
+        for head, text in zip(lines[::2], lines[1::2], strict=True):
+            try:
+                responses.append({**await self._one_search(request, head, text), "status": 200})
+            except NodeError as error:
+                responses.append(error.body())
+        took = int((time.monotonic() - started) * 1000)
+        return Reply({"took": took, "responses": responses})
+
+    async def _one_search(self, request: Request, head: bytes, text: bytes) -> Json:
+        header = parse_json(head) if head.strip() else {}
+        names = header.get("index", header.get("indices", request.parts.get("index", "")))
+        expression = ",".join(names) if isinstance(names, list) else str(names or "")
+        wanted = parse_search(parse_json(text))
+        if wanted.pit_id is not None:
+            context = self._context(wanted)
+            return await self._run(wanted, context.resolved, context.bound)
+        options = Options(
+            bool(header.get("ignore_unavailable", False)),
+            bool(header.get("allow_no_indices", True)),
+        )
+        indices = self._parts.catalog.resolve(expression, options)
+        return await self._run(wanted, indices, EVERYTHING)
+
+    async def open_pit(self, request: Request) -> Reply:
+        """Open a point in time."""
+        keep_alive = request.parameters.get("keep_alive")
+        if keep_alive is None:
+            raise invalid_request("[keep_alive] is not specified")
+        alive = seconds(keep_alive, "keep_alive")
+        indices = self._parts.catalog.resolve(request.parts["index"], options_of(request))
+        # Asked on the writing thread, so that no bulk request is half in, half out.
+        bound = await self._parts.store.write(lambda: self._parts.catalog.next_seq)
+        id_, _context = self._parts.contexts.open(indices, bound, alive)
+        total = sum(one.index.shards for one in indices)
+        shards = {"total": total, "successful": total, "skipped": 0, "failed": 0}
+        return Reply({"id": id_, "_shards": shards})
+
+    async def close_pit(self, request: Request) -> Reply:
+        """Close a point in time."""
+        id_ = request.json(required=True).get("id")
+        if not isinstance(id_, str):
+            raise illegal_argument("Required [id]")
+        freed = self._parts.contexts.close(id_)
+        body = {"succeeded": freed > 0, "num_freed": freed}
+        return Reply(body, status=200 if freed else 404)
+
+    async def _start_scroll(self, request: Request, body: Json) -> Reply:
+        wanted = parse_search(body, request)
+        if wanted.from_ > 0:
+            raise invalid_request("using [from] is not allowed in a scroll context")
+        if wanted.size == 0:
+            raise invalid_request("[size] cannot be [0] in a scroll context")
+        alive = seconds(request.parameters["scroll"] or "5m", "scroll")
+        page = wanted.size
+        wanted.is_scroll = True
+        wanted.size, wanted.track_total_hits = EVERYTHING, EVERYTHING
+        indices = resolved(self._parts, request)
+        result = await self._run(wanted, indices, EVERYTHING)
+        hits = result["hits"]["hits"]
+        id_, context = self._parts.contexts.open(indices, EVERYTHING, alive)
+        context.pages = (result, hits, page)
+        return Reply({"_scroll_id": id_, **self._page(context)})
+
+    @staticmethod
+    def _page(context: Context) -> Json:
+        result, hits, size = context.pages
+        page, rest = hits[:size], hits[size:]
+        context.pages = (result, rest, size)
+        return {**result, "hits": {**result["hits"], "hits": page}}
+
+    async def scroll(self, request: Request) -> Reply:
+        """Return the next page of a scroll."""
+        body = request.json()
+        id_ = (
+            body.get("scroll_id")
+            or request.parameters.get("scroll_id")
+            or request.parts.get("scroll_id")
+        )
+        if not isinstance(id_, str):
+            raise invalid_request("scrollId is missing")
+        text = body.get("scroll") or request.parameters.get("scroll")
+        alive = seconds(str(text), "scroll") if text else None
+        context = self._parts.contexts.use(id_, alive, self._parts.catalog.node_id)
+        if context.pages is None:
+            raise illegal_argument("Cannot parse scroll id")
+        return Reply({"_scroll_id": id_, **self._page(context)})
+
+    async def clear_scroll(self, request: Request) -> Reply:
+        """Forget scrolls."""
+        body = request.json()
+        ids: Any = (
+            body.get("scroll_id")
+            or request.parts.get("scroll_id")
+            or request.parameters.get("scroll_id")
+        )
+        listed = ids.split(",") if isinstance(ids, str) else list(ids or ())
+        if listed == ["_all"]:
+            freed = self._parts.contexts.close_all()
+        else:
+            freed = sum(self._parts.contexts.close(str(one)) for one in listed)
+        return Reply({"succeeded": True, "num_freed": freed}, status=200 if freed else 404)
+
+
+__all__ = ["Searches", "matching"]

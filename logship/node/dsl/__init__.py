@@ -1,0 +1,1 @@
+"""The query DSL: each query becomes a predicate, and what narrows the search in SQL."""

@@ -1,0 +1,386 @@
+"""Running a search over some indices."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from logship.node import scan
+from logship.node.aggs.tree import AggregationTree
+from logship.node.catalog import Index, Resolved
+from logship.node.dsl.compiled import Compiled, conjunction, everything, filtered
+from logship.node.dsl.compiler import Compiler
+from logship.node.errors import Json, NodeError, SearchFailed, illegal_argument
+from logship.node.fetch import SourceFilter, field_values
+from logship.node.search_request import SearchRequest
+from logship.node.sorting import Criterion, Key, SortBy, compile_sort, place_of
+from logship.node.view import Doc, View
+
+EVERYTHING = 2**62
+_SLACK = 1000
+
+
+@dataclass(slots=True)
+class Shard:
+    """One index of a search, with everything compiled for it."""
+
+    view: View
+    query: Compiled
+    post_filter: Compiled | None
+    criteria: list[Criterion]
+    after: Key | None
+
+
+@dataclass(slots=True)
+class Hit:
+    """A document in the result."""
+
+    key: Key
+    doc: Doc
+    score: float
+    shard: Shard
+
+
+@dataclass
+class Found:
+    """What came out, before it is written down.
+
+    Attributes:
+        total: Matches counted; exact unless *is_lower_bound*.
+        hits: In order, from the first to the last wanted.
+    """
+
+    total: int = 0
+    is_lower_bound: bool = False
+    hits: list[Hit] = field(default_factory=list)
+    max_score: float | None = None
+    aggregations: Json | None = None
+
+
+class Search:
+    """One search, ready to run.
+
+    Args:
+        request: As parsed.
+        resolved: The indices, by name.
+        now: The present in nanoseconds.
+        node_id: For error bodies.
+
+    Raises:
+        NodeError: The request is malformed, or does not fit an index.
+    """
+
+    def __init__(
+        self, request: SearchRequest, resolved: Sequence[Resolved], now: int, node_id: str
+    ) -> None:
+        self.request = request
+        self._resolved, self._now, self._node_id = resolved, now, node_id
+        sorts = list(request.sort)
+        if request.pit_id and sorts and all(one.field != "_shard_doc" for one in sorts):
+            sorts.append(SortBy("_shard_doc", descending=False))
+        self.sorts = sorts
+        self._check_without_index()
+        self.shards = self._compiled()
+        self._aggregations = AggregationTree(request.aggregations) if request.aggregations else None
+        self._prepare_aggregations()
+
+    def _check_without_index(self) -> None:
+        """Find what is malformed whatever the mapping, before any index is asked."""
+        compiler = Compiler(View(_NO_INDEX), self._now)
+        if self.request.query is not None:
+            compiler.compile(self.request.query)
+        if self.request.post_filter is not None:
+            compiler.compile(self.request.post_filter)
+        if self.request.aggregations:
+            AggregationTree(self.request.aggregations).check(compiler)
+
+    def _prepare_aggregations(self) -> None:
+        if self._aggregations is None:
+            return
+        failures: list[tuple[str, NodeError]] = []
+        for shard in self.shards:
+            try:
+                self._aggregations.prepare([shard.view], self._now)
+            except NodeError as error:
+                failures.append((shard.view.index.name, error))
+        if failures:
+            raise SearchFailed(failures, self._node_id)
+        self._aggregations.prepare([shard.view for shard in self.shards], self._now)
+
+    def _compiled(self) -> list[Shard]:
+        shards: list[Shard] = []
+        failures: list[tuple[str, NodeError]] = []
+        for position, resolved in enumerate(self._resolved):
+            index = resolved.index
+            try:
+                shards.append(self._shard(resolved, position))
+            except NodeError as error:
+                if error.type == "query_shard_exception":
+                    error.extra = {"index_uuid": index.uuid, "index": index.name}
+                failures.append((index.name, error))
+        if failures:
+            raise SearchFailed(failures, self._node_id)
+        return shards
+
+    def _shard(self, resolved: Resolved, position: int) -> Shard:
+        request = self.request
+        view = View(resolved.index, position)
+        _check_window(request, resolved.index)
+        compiler = Compiler(view, self._now)
+        query = everything() if request.query is None else compiler.compile(request.query)
+        if resolved.is_filtered and resolved.filters:
+            alias = compiler.compile({"bool": {"should": resolved.filters}})
+            query = conjunction([query, filtered(alias, [])])
+        post = compiler.compile(request.post_filter) if request.post_filter is not None else None
+        criteria = [compile_sort(by, view) for by in self.sorts]
+        return Shard(view, query, post, criteria, self._after(criteria))
+
+    def _after(self, criteria: list[Criterion]) -> Key | None:
+        values = self.request.search_after
+        if values is None:
+            return None
+        if not criteria:
+            raise illegal_argument("Sort must contain at least one field.")
+        wanted = len(criteria)
+        if self.request.pit_id and len(values) == wanted - 1:
+            criteria = criteria[:-1]
+        elif len(values) != wanted:
+            raise illegal_argument(
+                f"search_after has {len(values)} value(s) but sort has {wanted}."
+            )
+        return tuple(one.parse(value) for one, value in zip(criteria, values, strict=True))
+
+    def run(self, connection: sqlite3.Connection, bound: int = EVERYTHING) -> Found:
+        """Execute the search on the calling thread's connection.
+
+        Args:
+            connection: Inside a read transaction, so that all indices are of one moment.
+            bound: Only documents with a lower ``seq``.
+
+        Raises:
+            NodeError: An aggregation does not fit an index.
+        """
+        found = Found()
+        collector = _Collector(self, found)
+        time_order = self._time_order()
+        shards = self.shards if time_order != scan.NEWEST_FIRST else list(reversed(self.shards))
+        for shard in shards:
+            self._run_shard(connection, shard, bound, time_order, collector)
+        collector.finish()
+        if self._aggregations is not None:
+            found.aggregations = self._aggregations.result()
+        return found
+
+    def _run_shard(
+        self,
+        connection: sqlite3.Connection,
+        shard: Shard,
+        bound: int,
+        time_order: int,
+        collector: _Collector,
+    ) -> None:
+        matches, post = shard.query.matches, shard.post_filter
+        aggregations = self._aggregations
+        threshold = self.request.track_total_hits
+        minimum = self.request.min_score
+        collector.begin(shard)
+        for doc in scan.candidates(connection, shard.view, shard.query, bound, time_order):
+            if not matches(doc):
+                continue
+            if minimum is not None and shard.query.score_of(doc) < minimum:
+                continue
+            if aggregations is not None:
+                aggregations.collect(doc)
+            if post is not None and not post.matches(doc):
+                continue
+            collector.found.total += 1
+            if collector.wants(doc):
+                collector.add(doc)
+            elif aggregations is None and collector.found.total > threshold:
+                # Neither a better hit nor a higher count can come any more.
+                collector.found.is_lower_bound = True
+                return
+
+    def _time_order(self) -> int:
+        if not self.sorts or self.sorts[0].field == "_score":
+            return scan.ANY_ORDER
+        by = self.sorts[0]
+        if by.mode is not None or by.missing not in {"_last", "_first"}:
+            return scan.ANY_ORDER
+        for shard in self.shards:
+            target = shard.view.field(by.field)
+            if getattr(target, "path", None) != "@timestamp":
+                return scan.ANY_ORDER
+        return scan.NEWEST_FIRST if by.descending else scan.OLDEST_FIRST
+
+    def hits(self, found: Found) -> list[Json]:
+        """Return the hits as they are answered."""
+        return [self._hit(hit) for hit in found.hits]
+
+    def _hit(self, hit: Hit) -> Json:
+        request, doc = self.request, hit.doc
+        shows_score = not self.sorts or request.track_scores or self._sorts_by_score()
+        shown: Json = {"_index": doc.view.index.name, "_id": doc.id}
+        if request.version:
+            shown["_version"] = doc.version
+        if request.seq_no_primary_term:
+            shown["_seq_no"] = doc.seq_no
+            shown["_primary_term"] = 1
+        shown["_score"] = hit.score if shows_score else None
+        if doc.ignored:
+            shown["_ignored"] = doc.view.terms("_ignored")(doc)
+        if request.source.is_shown:
+            shown["_source"] = request.source.shown(doc)
+        if request.fields or request.docvalue_fields:
+            values = {
+                **field_values(doc, request.docvalue_fields, stored=True),
+                **field_values(doc, request.fields, stored=False),
+            }
+            if values:
+                shown["fields"] = values
+        if self.sorts:
+            shown["sort"] = [one.shown(doc, hit.score) for one in hit.shard.criteria]
+        return shown
+
+    def _sorts_by_score(self) -> bool:
+        return any(one.field == "_score" for one in self.sorts)
+
+    def body(self, found: Found, took_millis: int) -> Json:
+        """Return the whole reply."""
+        request = self.request
+        shards = sum(one.index.shards for one in self._resolved)
+        hits: Json = {}
+        if request.track_total_hits >= 0:
+            relation, value = "eq", found.total
+            if found.is_lower_bound or found.total > request.track_total_hits:
+                relation, value = "gte", min(found.total, request.track_total_hits)
+            hits["total"] = {"value": value, "relation": relation}
+        hits["max_score"] = found.max_score if self._resolved else 0.0
+        hits["hits"] = self.hits(found)
+        body: Json = {}
+        if request.pit_id:
+            body["pit_id"] = request.pit_id
+        body |= {
+            "took": took_millis,
+            "timed_out": False,
+            "_shards": {"total": shards, "successful": shards, "skipped": 0, "failed": 0},
+            "hits": hits,
+        }
+        if found.aggregations is not None:
+            body["aggregations"] = found.aggregations
+        return body
+
+
+class _Collector:
+    """Keeps the best hits seen so far."""
+
+    def __init__(self, search: Search, found: Found) -> None:
+        self.found = found
+        self._search = search
+        request = search.request
+        self._wanted = request.from_ + request.size
+        self._from = request.from_
+        self._hits: list[Hit] = []
+        self._worst: Key | None = None
+        self._scores = not search.sorts or search._sorts_by_score() or request.track_scores
+        self._shard: Shard
+        self._time_order = search._time_order()
+        self._key: Callable[[Doc, float], Key]
+        self._is_settled = False
+
+    def begin(self, shard: Shard) -> None:
+        """Go on with another index."""
+        self._shard = shard
+        self._is_settled = self._wanted == 0
+        if not shard.criteria:
+            self._key = lambda doc, score: (-score, place_of(doc))
+            return
+        criteria = [one.key for one in shard.criteria]
+        if len(criteria) == 1:
+            first = criteria[0]
+            self._key = lambda doc, score: (first(doc, score), place_of(doc))
+        else:
+            self._key = lambda doc, score: (
+                *(one(doc, score) for one in criteria),
+                place_of(doc),
+            )
+
+    def wants(self, doc: Doc) -> bool:
+        """Whether *doc* could be among the hits; once it cannot, no later one of this index."""
+        if self._is_settled:
+            return False
+        if len(self._hits) < self._wanted or self._worst is None:
+            return True
+        if self._time_order != scan.ANY_ORDER and doc.time is not None:
+            primary = self._shard.criteria[0].key(doc, 0.0)
+            if primary > self._worst[0]:
+                self._is_settled = True
+                return False
+        elif (
+            not self._search.sorts
+            and self._shard.query.score is None
+            and ((-self._shard.query.constant, place_of(doc)) > self._worst)
+        ):
+            self._is_settled = True
+            return False
+        return True
+
+    def add(self, doc: Doc) -> None:
+        """Keep *doc* if it is good enough."""
+        score = self._shard.query.score_of(doc) if self._scores else 0.0
+        key = self._key(doc, score)
+        after = self._shard.after
+        if after is not None and key[: len(after)] <= after:
+            return
+        if self._worst is not None and key > self._worst:
+            return
+        self._hits.append(Hit(key, doc, score, self._shard))
+        if len(self._hits) == self._wanted or len(self._hits) >= 2 * self._wanted + _SLACK:
+            self._cut()
+
+    def _cut(self) -> None:
+        self._hits.sort(key=lambda hit: hit.key)
+        del self._hits[self._wanted :]
+        if len(self._hits) == self._wanted and self._hits:
+            self._worst = self._hits[-1].key
+
+    def finish(self) -> None:
+        """Hand over the hits of the wanted page."""
+        self._cut()
+        if self._scores and self._hits and not self._search.sorts:
+            self.found.max_score = max(hit.score for hit in self._hits)
+        self.found.hits = self._hits[self._from :]
+
+
+def _check_window(request: SearchRequest, index: Index) -> None:
+    limit = int(index.settings.get("index.max_result_window", 10_000))
+    window = request.from_ + request.size
+    if window > limit and not request.is_scroll:
+        raise illegal_argument(
+            "Result window is too large, from + size must be less than or equal to: "
+            f"[{limit}] but was [{window}]. See the scroll api for a more efficient way to request "
+            "large data sets. This limit can be set by changing the [index.max_result_window] "
+            "index level setting."
+        )
+
+
+def _no_index() -> Index:
+    from logship.node.templates import compile_mapping
+
+    return Index(0, "", "_na_", 0, {}, compile_mapping({}, {}), {})
+
+
+_NO_INDEX = _no_index()
+
+
+def matching(
+    connection: sqlite3.Connection, shard: Shard, bound: int = EVERYTHING
+) -> Iterator[Doc]:
+    """Yield the matches of one index in the order of writing."""
+    for doc in scan.candidates(connection, shard.view, shard.query, bound, scan.ANY_ORDER):
+        if shard.query.matches(doc):
+            yield doc
+
+
+__all__ = ["EVERYTHING", "Found", "Hit", "Search", "Shard", "SourceFilter", "matching"]
