@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -159,6 +160,21 @@ def _check_pipeline(name: Any) -> None:
         raise illegal_argument(f"pipeline with id [{name}] does not exist")
 
 
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What a reply to a bulk request shows beside the outcomes.
+
+    Attributes:
+        refreshed: Whether the request asked for a refresh.
+        pipelines: Whether it asked which pipelines ran.
+        ingest: Whether it named a pipeline.
+    """
+
+    refreshed: bool = False
+    pipelines: bool = False
+    ingest: bool = False
+
+
 def outcome_body(outcome: Outcome, *, refreshed: bool) -> Json:
     """Return what is answered for one written document, without its status."""
     body: Json = {
@@ -175,10 +191,12 @@ def outcome_body(outcome: Outcome, *, refreshed: bool) -> Json:
     return body
 
 
-def _item(outcome: Outcome, *, refreshed: bool) -> Json:
+def _item(outcome: Outcome, style: Style) -> Json:
     error = outcome.error
     if error is None:
-        body = outcome_body(outcome, refreshed=refreshed)
+        body = outcome_body(outcome, refreshed=style.refreshed)
+        if style.pipelines and outcome.action != "delete":
+            body["executed_pipelines"] = []
         body["status"] = outcome.status
         return {outcome.action: body}
     return {
@@ -195,7 +213,7 @@ _INDEPENDENT = frozenset({"status", "_primary_term"})
 
 
 def render_reply(
-    outcomes: Sequence[Outcome], took_millis: int, filters: FilterPath, *, refreshed: bool
+    outcomes: Sequence[Outcome], took_millis: int, filters: FilterPath, style: Style
 ) -> bytes:
     """Return the reply to a bulk request as JSON.
 
@@ -204,8 +222,10 @@ def render_reply(
     """
     errors = any(outcome.error is not None for outcome in outcomes)
     head: Json = {"errors": errors, "took": took_millis}
+    if style.ingest:
+        head["ingest_took"] = 0
     if filters.is_empty:
-        items = [_item(outcome, refreshed=refreshed) for outcome in outcomes]
+        items = [_item(outcome, style) for outcome in outcomes]
         return orjson.dumps({**head, "items": items})
     rendered: dict[tuple[str, int], bytes] = {}
     parts: list[bytes] = []
@@ -213,7 +233,7 @@ def render_reply(
         key = (outcome.action, outcome.status)
         known = rendered.get(key) if outcome.error is None else None
         if known is None:
-            filtered = filters.apply({"items": [_item(outcome, refreshed=refreshed)]})
+            filtered = filters.apply({"items": [_item(outcome, style)]})
             kept = (filtered or {}).get("items") or []
             known = orjson.dumps(kept[0]) if kept else b""
             inner = kept[0].get(outcome.action, {}) if kept else {}

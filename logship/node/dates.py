@@ -29,6 +29,11 @@ _ISO = re.compile(
     r"(Z|[+-]\d\d(?::?\d\d)?)?)?)?)?",
     re.ASCII,
 )
+_ISO_NANOS = re.compile(
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(?:(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?)?"
+    r"(Z|[+-]\d\d(?::?\d\d)?)?)?)?)?",
+    re.ASCII,
+)
 _LENIENT = re.compile(
     r"(\d{1,4})(?:-(\d{1,2})(?:-(\d{1,2})(?:T(?:(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})"
     r"(?:[.,](\d{1,9}))?)?)?)?(Z|[+-]\d\d(?::?\d\d)?)?)?)?)?",
@@ -71,14 +76,14 @@ def _day_nanos(text: str) -> int:
 
 
 def iso_nanos(text: str) -> int:
-    """Return a complete ISO 8601 time as nanoseconds; the fast way for the usual spelling.
+    """Return a complete ISO 8601 time in UTC as nanoseconds; fast, for the usual spelling.
 
     Raises:
         ValueError: *text* is not written like ``2026-11-21T10:00:00.123Z``.
     """
     match = _PLAIN.fullmatch(text)
     if match is None:
-        return _iso(text, UTC, _ISO).first
+        raise ValueError(text)
     day, hour, minute, second, fraction = match.groups()
     seconds = int(hour) * 3600 + int(minute) * 60 + int(second)
     if hour > "23" or minute > "59" or second > "59":
@@ -100,8 +105,8 @@ def _iso(text: str, zone: tzinfo, pattern: re.Pattern[str]) -> Moment:
     first = datetime_nanos(start) + nanos
     if fraction:
         return Moment(first, first + 10 ** (9 - len(fraction)) - 1 if len(fraction) > 3 else first)
-    unit = "s" if second else "m" if minute else "h" if hour else "d" if day else None
-    unit = unit or ("M" if month else "y")
+    # A date without a day lasts the first day of its month or year, as in Elasticsearch.
+    unit = "s" if second else "m" if minute else "h" if hour else "d"
     return Moment(first, datetime_nanos(add_units(start, 1, unit)) - 1)
 
 
@@ -244,8 +249,10 @@ def _epoch(unit: int) -> Reader:
 
 def _reader(name: str) -> Reader:
     name = name.removeprefix("8") if name.startswith("8") else name
-    if name in {"strict_date_optional_time", "strict_date_optional_time_nanos", "iso8601"}:
+    if name in {"strict_date_optional_time", "iso8601"}:
         return lambda text, zone: _iso(text, zone, _ISO)
+    if name == "strict_date_optional_time_nanos":
+        return lambda text, zone: _iso(text, zone, _ISO_NANOS)
     if name == "date_optional_time":
         return lambda text, zone: _iso(text, zone, _LENIENT)
     if name == "epoch_millis":
@@ -264,8 +271,8 @@ def _reader(name: str) -> Reader:
             tzinfo=parse_zone(offset) if isinstance(offset, str) else zone,
         )  # fmt: skip
         first = datetime_nanos(start) + nanos
-        units = [("second", "s"), ("minute", "m"), ("hour", "h"), ("day", "d"), ("month", "M")]
-        unit = next((unit for part, unit in units if part in parts), "y")
+        units = [("second", "s"), ("minute", "m"), ("hour", "h")]
+        unit = next((unit for part, unit in units if part in parts), "d")
         last = first if nanos else datetime_nanos(add_units(start, 1, unit)) - 1
         return Moment(first, last)
 
@@ -296,11 +303,12 @@ def _write_iso(nanos: int, zone: tzinfo) -> str:
 _MATH = re.compile(r"([+-])(\d*)([a-zA-Z])|/([a-zA-Z])")
 
 
-def resolve_math(text: str, now: int, fmt: DateFormat, zone: tzinfo, *, round_up: bool) -> int:
+def resolve_math(value: Any, now: int, fmt: DateFormat, zone: tzinfo, *, round_up: bool) -> int:
     """Return a date of a query: a plain date or date math, as nanoseconds.
 
     Args:
-        text: ``now-1d/d``, ``2026-11-21||+1M``, ``2026-11-21T10:00:00Z`` or epoch digits.
+        value: ``now-1d/d``, ``2026-11-21||+1M``, ``2026-11-21T10:00:00Z`` or epoch digits; a
+            number means milliseconds, whatever the format.
         now: The present in nanoseconds.
         fmt: Reads the part that is a date.
         zone: Of a date that names none, and of roundings.
@@ -309,6 +317,9 @@ def resolve_math(text: str, now: int, fmt: DateFormat, zone: tzinfo, *, round_up
     Raises:
         NodeError: Not to be understood; the words are Elasticsearch's.
     """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return int(value * MILLI)
+    text = str(value)
     if text.startswith("now"):
         moment, math = nanos_datetime(now, zone), text[3:]
         below = now % 1000

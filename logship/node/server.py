@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
+import sqlite3
 from pathlib import Path
 
 from aiohttp import web
@@ -30,6 +32,7 @@ from logship.node.writes import Writer
 __all__ = ["DEFAULT_MAX_CONTENT_LENGTH", "Node"]
 
 DEFAULT_MAX_CONTENT_LENGTH = 100 * 1024 * 1024
+_log = logging.getLogger("logship.node")
 _STOP_SECONDS = 5.0
 _TEXT = "text/plain; charset=UTF-8"
 
@@ -144,6 +147,16 @@ class Node:
             return web.Response(status=error.status, headers={"Connection": "close"})
         except NodeError as error:
             return await self._respond_error(incoming, request, error)
+        except sqlite3.Error as error:
+            _log.error("The database could not be used: %s. The request was refused.", error)
+            refusal = NodeError(
+                503, "unavailable_shards_exception", f"the database could not be used: {error}"
+            )
+            return await self._respond_error(incoming, request, refusal)
+        except Exception as error:
+            _log.exception("A request ended in a mistake of the node: %s", incoming.rel_url)
+            mistake = NodeError(500, "exception", f"{type(error).__name__}: {error}")
+            return await self._respond_error(incoming, request, mistake)
         return await self._respond(incoming, request, answer, content_type)
 
     async def _request(self, incoming: web.Request) -> Request:
@@ -151,7 +164,8 @@ class Node:
         length = incoming.content_length
         if length is not None and length > self._max_content_length:
             raise EmptyReply(413)
-        body = await incoming.read() if incoming.can_read_body else b""
+        has_body = incoming.can_read_body
+        body = await incoming.read() if has_body else b""
         if incoming.headers.get("Content-Encoding", "").lower() == "gzip" and body:
             assert self._store is not None
             packed, limit = body, self._max_content_length
@@ -162,7 +176,7 @@ class Node:
         parameters = dict(incoming.query)
         body = body or parameters.pop("source", "").encode()
         parameters.pop("source_content_type", None)
-        if body and incoming.can_read_body:
+        if body and has_body:
             check_content_type(incoming.headers.get("Content-Type"))
         return Request(
             incoming.method, incoming.path, incoming.rel_url.raw_path_qs, parameters,

@@ -37,6 +37,15 @@ class _Descending:
     def __lt__(self, other: _Descending) -> bool:
         return other.text < self.text
 
+    def __le__(self, other: _Descending) -> bool:
+        return other.text <= self.text
+
+    def __gt__(self, other: _Descending) -> bool:
+        return other.text > self.text
+
+    def __ge__(self, other: _Descending) -> bool:
+        return other.text >= self.text
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Descending) and other.text == self.text
 
@@ -65,11 +74,13 @@ class Criterion:
         key: From a document and its score to something comparable, smallest first.
         shown: From the same to what the hit shows.
         parse: From a ``search_after`` value to the same kind of key.
+        kind: How errors name the type; only a STRING may be null in ``search_after``.
     """
 
     key: Callable[[Doc, float], Any]
     shown: Callable[[Doc, float], Any]
     parse: Callable[[Any], Any]
+    kind: str = "STRING"
 
 
 def parse_sort(value: Any) -> list[SortBy]:
@@ -145,6 +156,7 @@ def compile_sort(by: SortBy, view: View) -> Criterion:
             lambda doc, _score: sign * place_of(doc),
             lambda doc, _score: place_of(doc),
             lambda value: sign * int(value),
+            "LONG",
         )
     if by.field == "_score":
         sign = -1 if by.descending else 1
@@ -152,9 +164,15 @@ def compile_sort(by: SortBy, view: View) -> Criterion:
             lambda _doc, score: sign * score,
             lambda _doc, score: score,
             lambda value: sign * float(value),
+            "FLOAT",
+        )
+    if by.field == "_id":
+        raise illegal_argument(
+            "Fielddata access on the _id field is disallowed, you can re-enable it by updating "
+            "the dynamic cluster setting: indices.id_field_data.enabled"
         )
     field = view.field(by.field)
-    if field is None and by.field not in {"_id", "_index"}:
+    if field is None and by.field != "_index":
         if by.unmapped_type is None:
             raise failed_query(f"No mapping found for [{by.field}] in order to sort on")
         return _absent(by)
@@ -221,10 +239,7 @@ def _numeric(by: SortBy, field: Field, view: View) -> Criterion:
     # What a document without the field shows: the end of the scale that it is sorted to.
     at_top = (by.missing == "_last") != by.descending
     is_float = field.family == "float"
-    if is_float:
-        sentinel: Any = "Infinity" if at_top else "-Infinity"
-    else:
-        sentinel = _HIGHEST if at_top else _LOWEST
+    sentinel = _end_of_scale(field, by, at_top=at_top)
 
     def scaled(value: Any) -> Any:
         if value is True or value is False:
@@ -258,13 +273,15 @@ def _numeric(by: SortBy, field: Field, view: View) -> Criterion:
     def shown(doc: Doc, _score: float) -> Any:
         value = found(doc)
         if value is None:
+            if field.family == "date" and by.format:
+                return fmt.text_of(0) if sentinel == 0 else None
             return sentinel
         if field.family == "date" and by.format:
             return fmt.text_of(value * unit)
         return _shortest(value) if field.type in {"float", "half_float"} else value
 
     def parse(value: Any) -> Any:
-        if value is None or (custom is None and value == sentinel):
+        if custom is None and value == sentinel:
             return absent
         try:
             return (0, sign * parse_plain(value))
@@ -274,7 +291,24 @@ def _numeric(by: SortBy, field: Field, view: View) -> Criterion:
                 {"type": "parse_exception", "reason": str(error)},
             ) from None
 
-    return Criterion(key, shown, parse)
+    return Criterion(key, shown, parse, _KINDS.get(field.type, "LONG"))
+
+
+_KINDS = {"float": "FLOAT", "half_float": "FLOAT", "double": "DOUBLE", "integer": "INT",
+          "short": "INT", "byte": "INT"}  # fmt: skip
+
+
+def _end_of_scale(field: Field, by: SortBy, *, at_top: bool) -> Any:
+    if field.family == "float":
+        return "Infinity" if at_top else "-Infinity"
+    if field.type in {"integer", "short", "byte"}:
+        return 2**31 - 1 if at_top else -(2**31)
+    is_nanos = by.numeric_type == "date_nanos" or (
+        field.type == "date_nanos" and by.numeric_type is None
+    )
+    if at_top:
+        return _HIGHEST
+    return 0 if field.family == "date" and is_nanos else _LOWEST
 
 
 def _textual(by: SortBy, view: View, show: Callable[[Any], str]) -> Criterion:

@@ -269,7 +269,7 @@ class Ranges:
             ends.append(
                 None
                 if value is None
-                else dates.resolve_math(value_text(value), context.now, fmt, zone, round_up=False)
+                else dates.resolve_math(value, context.now, fmt, zone, round_up=False)
             )
         low, high = ends
         texts = ["*" if end is None else fmt.text_of(end, zone) for end in ends]

@@ -11,7 +11,7 @@ from logship.node import dates
 from logship.node.aggs.collector import MAX_BUCKETS, Bucket, BucketBudget, MakeCollectors
 from logship.node.aggs.values import Context, field_of, only
 from logship.node.errors import NodeError, illegal_argument
-from logship.node.fields import Field, value_text
+from logship.node.fields import Field
 from logship.node.http.request import seconds
 from logship.node.view import Doc
 
@@ -206,9 +206,7 @@ class DateHistogram(_Histogram):
             if value is None:
                 found.append(None)
                 continue
-            nanos = dates.resolve_math(
-                value_text(value), self._now, self._format, self._zone, round_up=False
-            )
+            nanos = dates.resolve_math(value, self._now, self._format, self._zone, round_up=False)
             found.append(self._rounding.floor(nanos))
         low, high = found
         if low is not None and high is not None and low > high:

@@ -77,14 +77,18 @@ class Documents:
                 "this node does not support [update] in bulk requests; send whole documents with "
                 "[index]"
             )
-        refreshed = request.parameters.get("refresh") in {"", "true"}
+        style = bulk.Style(
+            request.parameters.get("refresh") in {"", "true"},
+            request.flag("list_executed_pipelines"),
+            pipeline != "_none",
+        )
         if pipeline != "_none" and pipeline not in self._parts.catalog.state["pipeline"]:
             outcomes = [_no_pipeline(one, pipeline) for one in operations]
         else:
             outcomes = self._parts.writer.execute(operations)
         took = int((time.monotonic() - started) * 1000)
         filters = FilterPath(request.parameters.get("filter_path"))
-        return Reply(rendered=bulk.render_reply(outcomes, took, filters, refreshed=refreshed))
+        return Reply(rendered=bulk.render_reply(outcomes, took, filters, style))
 
     def _check_blocks(self) -> None:
         for name, text in (

@@ -17,6 +17,7 @@ from logship.node.dsl.compiled import (
 )
 from logship.node.dsl.leaves import Leaves
 from logship.node.errors import Json, illegal_argument, parsing, unknown_field
+from logship.node.fields import Field
 from logship.node.view import View
 
 _DEEPEST = 30
@@ -218,14 +219,24 @@ class Compiler:
     def _cross_fields(
         self, fields: Sequence[tuple[str, float]], options: Mapping[str, Any]
     ) -> Compiled:
-        words = str(options["query"]).split()
-        queries = [
-            disjunction([self._leaves.match(path, word, lenient=True) for path, _boost in fields])
-            for word in words
-        ]
-        if not queries:
-            return nothing()
-        return disjunction(queries, len(queries) if _operator(options) == "and" else 1)
+        """Look for each word in any field; only fields with one analyzer stand together."""
+        groups: dict[Any, list[str]] = {}
+        for path, _boost in fields:
+            field = self.view.field(path)
+            is_text = isinstance(field, Field) and field.family == "text"
+            groups.setdefault(field.analyze if is_text else None, []).append(path)  # type: ignore[union-attr]
+        need_all = _operator(options) == "and"
+        found: list[Compiled] = []
+        for analyze, paths in groups.items():
+            text = str(options["query"])
+            words = [text] if analyze is None else analyze(text)
+            queries = [
+                disjunction([self._leaves.match(path, word, lenient=True) for path in paths])
+                for word in words
+            ]
+            if queries:
+                found.append(disjunction(queries, len(queries) if need_all else 1))
+        return disjunction(found) if found else nothing()
 
     def expand(self, patterns: Sequence[str]) -> list[tuple[str, float]]:
         """Return the fields that *patterns* such as ``message^2`` and ``log.*`` name.

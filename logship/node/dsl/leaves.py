@@ -242,6 +242,10 @@ class Leaves:
                     f"Can only use {kind} queries on keyword, text and wildcard fields - not on "
                     f"[{path}] which is of type [{field.type}]"
                 )
+        elif kind in {"wildcard", "regexp", "fuzzy"}:
+            raise _not_created(
+                f"[{kind}] queries are not currently supported on keyed [flattened] fields."
+            )
         return self.view.terms(path), field
 
     def wildcard(self, path: str, pattern: str, *, ignore_case: bool = False) -> Compiled:
@@ -332,7 +336,7 @@ class Leaves:
             if value is None:
                 continue
             round_up = name in {"gt", "lte"}
-            nanos = dates.resolve_math(value_text(value), self.now, fmt, zone, round_up=round_up)
+            nanos = dates.resolve_math(value, self.now, fmt, zone, round_up=round_up)
             found = nanos // field.unit
             if name in {"gte", "gt"}:
                 found += name == "gt"
