@@ -15,7 +15,14 @@ from logship.node.errors import (
     parsing,
     unknown_field,
 )
-from logship.node.fields import Field, FlattenedKey, address_text
+from logship.node.fields import (
+    BadValue,
+    Field,
+    FlattenedKey,
+    address_of,
+    address_text,
+    single,
+)
 from logship.node.view import Doc, View
 
 Key = tuple[Any, ...]
@@ -24,30 +31,31 @@ _OPTIONS = frozenset(
 )
 _HIGHEST, _LOWEST = 2**63 - 1, -(2**63)
 _NUMERIC = frozenset({"integer", "float", "date", "boolean"})
+_SINGLE = frozenset({"float", "half_float"})
 
 
 class _Descending:
-    """A text that sorts the other way round."""
+    """A text, or an address, that sorts the other way round."""
 
     __slots__ = ("text",)
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: Any) -> None:
         self.text = text
 
     def __lt__(self, other: _Descending) -> bool:
-        return other.text < self.text
+        return bool(other.text < self.text)
 
     def __le__(self, other: _Descending) -> bool:
-        return other.text <= self.text
+        return bool(other.text <= self.text)
 
     def __gt__(self, other: _Descending) -> bool:
-        return other.text > self.text
+        return bool(other.text > self.text)
 
     def __ge__(self, other: _Descending) -> bool:
-        return other.text >= self.text
+        return bool(other.text >= self.text)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Descending) and other.text == self.text
+        return isinstance(other, _Descending) and bool(other.text == self.text)
 
     def __hash__(self) -> int:
         return hash(self.text)
@@ -182,7 +190,7 @@ def compile_sort(by: SortBy, view: View) -> Criterion:
         if field.family in _NUMERIC:
             return _numeric(by, field, view)
         if field.family == "ip":
-            return _textual(by, view, address_text)
+            return _textual(by, view, address_text, _address_key)
     elif field is None or isinstance(field, FlattenedKey):
         return _textual(by, view, str)
     return _textual(by, view, str)
@@ -259,7 +267,9 @@ def _numeric(by: SortBy, field: Field, view: View) -> Criterion:
         if isinstance(value, bool):
             return int(value)
         try:
-            return float(value) if is_float else int(value)
+            if not is_float:
+                return int(value)
+            return single(float(value)) if field.type in _SINGLE else float(value)
         except (TypeError, ValueError):
             cause = {"type": "number_format_exception", "reason": f'For input string: "{value}"'}
             raise illegal_argument(
@@ -311,25 +321,41 @@ def _end_of_scale(field: Field, by: SortBy, *, at_top: bool) -> Any:
     return 0 if field.family == "date" and is_nanos else _LOWEST
 
 
-def _textual(by: SortBy, view: View, show: Callable[[Any], str]) -> Criterion:
+def _textual(
+    by: SortBy,
+    view: View,
+    show: Callable[[Any], str],
+    read: Callable[[str], Any] = str,
+) -> Criterion:
     terms = view.terms(by.field)
     absent = _missing_key(by)
-    custom = None if by.missing in {"_first", "_last"} else str(by.missing)
+    custom = None if by.missing in {"_first", "_last"} else read(str(by.missing))
 
-    def found(doc: Doc) -> str | None:
+    def found(doc: Doc) -> Any:
         values = terms(doc)
-        return show(_chosen(values, by)) if values else custom
+        return _chosen(values, by) if values else custom
 
-    def keyed(text: str | None) -> Any:
-        if text is None:
+    def keyed(value: Any) -> Any:
+        if value is None:
             return absent
-        return (0, _Descending(text) if by.descending else text)
+        return (0, _Descending(value) if by.descending else value)
+
+    def shown(doc: Doc, _score: float) -> Any:
+        value = found(doc)
+        return None if value is None else show(value)
 
     return Criterion(
         lambda doc, _score: keyed(found(doc)),
-        lambda doc, _score: found(doc),
-        lambda value: keyed(None if value is None else str(value)),
+        shown,
+        lambda value: keyed(None if value is None else read(str(value))),
     )
+
+
+def _address_key(text: str) -> bytes:
+    try:
+        return address_of(text)
+    except BadValue:
+        raise illegal_argument(f"'{text}' is not an IP string literal.") from None
 
 
 def _absent(by: SortBy) -> Criterion:

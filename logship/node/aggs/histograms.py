@@ -75,7 +75,10 @@ class Rounding:
             return nanos // self._width * self._width
         offset = dates.nanos_datetime(nanos, self._zone).utcoffset()
         shift = int(offset.total_seconds()) * dates.SECOND if offset else 0
-        return (nanos + shift) // self._width * self._width - shift
+        local = (nanos + shift) // self._width * self._width
+        # Back by the offset that holds there: it differs when clocks change in between.
+        wall = dates.nanos_datetime(local).replace(tzinfo=self._zone)
+        return dates.datetime_nanos(wall.astimezone(UTC)) + local % 1000
 
     def after(self, key: int) -> int:
         """Return the beginning of the interval after the one that begins at *key*."""
@@ -254,7 +257,15 @@ class NumberHistogram(_Histogram):
         self._values = context.values("histogram", field_of(body), numeric=True)
         self._interval = float(body.get("interval", 0))
         if self._interval <= 0:
-            raise illegal_argument("[interval] must be >0 for histogram aggregation [histogram]")
+            raise NodeError(
+                400,
+                "x_content_parse_exception",
+                "[histogram] failed to parse field [interval]",
+                caused_by={
+                    "type": "illegal_argument_exception",
+                    "reason": "[interval] must be >0 for histogram aggregation",
+                },
+            )
         self._shift = float(body.get("offset", 0))
         self._missing = body.get("missing")
         self._extended = self._bounds(body.get("extended_bounds"))

@@ -26,8 +26,10 @@ class Numbers:
         path = field_of(body)
         self._kind = kind
         self._missing = body.get("missing")
+        self._sigma = float(body.get("sigma", 2.0))
         field = context.field(path)
-        self._field = field if isinstance(field, Field) and field.family == "date" else None
+        is_shown = isinstance(field, Field) and field.family in {"date", "boolean"}
+        self._field = field if is_shown and isinstance(field, Field) else None
         self._format = body.get("format")
         self._values = _numbers(kind, path, context)
         self.count, self.sum, self.squares = 0, 0.0, 0.0
@@ -69,8 +71,10 @@ class Numbers:
 
     def _text(self, millis: float) -> str:
         assert self._field is not None
+        if self._field.family == "boolean":
+            return "true" if millis else "false"
         fmt = dates.date_format(self._format) if self._format else self._field.format
-        return fmt.text_of(int(millis * dates.MILLI))
+        return fmt.text_of(int(millis) * dates.MILLI)
 
     def _stats(self) -> dict[str, Any]:
         result: dict[str, Any] = {
@@ -88,24 +92,32 @@ class Numbers:
         return result
 
     def _spread(self) -> dict[str, Any]:
+        kinds = ("", "_population", "_sampling")
         if not self.count:
-            names = ("sum_of_squares", "variance", "std_deviation")
+            names = ["sum_of_squares", *(f"variance{kind}" for kind in kinds)]
+            names += [f"std_deviation{kind}" for kind in kinds]
             return dict.fromkeys(names)
         mean = self.sum / self.count
-        variance = max(0.0, self.squares / self.count - mean * mean)
-        return {
-            "sum_of_squares": self.squares,
-            "variance": variance,
-            "variance_population": variance,
-            "std_deviation": math.sqrt(variance),
-            "std_deviation_population": math.sqrt(variance),
-        }
+        scattered = max(0.0, self.squares - self.sum * mean)
+        population = scattered / self.count
+        sampling = scattered / (self.count - 1) if self.count > 1 else None
+        variances = {"": population, "_population": population, "_sampling": sampling}
+        result: dict[str, Any] = {"sum_of_squares": self.squares}
+        bounds: dict[str, Any] = {}
+        for kind, variance in variances.items():
+            deviation = None if variance is None else math.sqrt(variance)
+            result[f"variance{kind}"] = variance
+            result[f"std_deviation{kind}"] = deviation
+            reach = None if deviation is None else self._sigma * deviation
+            bounds[f"upper{kind}"] = None if reach is None else mean + reach
+            bounds[f"lower{kind}"] = None if reach is None else mean - reach
+        return {**result, "std_deviation_bounds": bounds}
 
 
 def _numbers(kind: str, path: str, context: Context) -> Values:
     """Return numbers as floats; dates of any precision as milliseconds."""
     values = context.values(kind, path, numeric=True)
-    units: dict[int, float] = {}
+    units: dict[int, int] = {}
     for view in context.views:
         field = view.field(path)
         is_nanos = isinstance(field, Field) and field.type == "date_nanos"
@@ -115,7 +127,7 @@ def _numbers(kind: str, path: str, context: Context) -> Values:
         unit = units[doc.view.position]
         if unit == 1:
             return [float(value) for value in values(doc)]
-        return [value / unit for value in values(doc)]
+        return [float(value // unit) for value in values(doc)]
 
     return get
 

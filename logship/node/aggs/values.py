@@ -102,8 +102,9 @@ def bucket_key(field: Field | FlattenedKey | None, value: Any) -> dict[str, Any]
         if field.family == "boolean" or isinstance(value, bool):
             return {"key": int(value), "key_as_string": "true" if value else "false"}
         if field.family == "date":
-            nanos = value * field.unit
-            return {"key": nanos // dates.MILLI, "key_as_string": field.format.text_of(nanos)}
+            millis = value * field.unit // dates.MILLI
+            text = field.format.text_of(millis * dates.MILLI)
+            return {"key": millis, "key_as_string": text}
         if field.family == "ip" and isinstance(value, bytes):
             return {"key": address_text(value)}
     return {"key": value}
