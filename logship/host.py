@@ -52,7 +52,8 @@ def host_id(
     given = {name: value for name, value in parts.items() if value}
     if given:
         text = "\n".join(f"{name}={value}" for name, value in given.items())
-        digest = hashlib.blake2b(text.encode(), digest_size=16, person=b"logship host").hexdigest()
+        data = text.encode("utf-8", "surrogateescape")
+        digest = hashlib.blake2b(data, digest_size=16, person=b"logship host").hexdigest()
         return HostId(digest, " and ".join(given) + (" id" if given.keys() == {"machine"} else ""))
     return HostId(_kept(state_dir / ID_FILE), f"random, kept in {state_dir / ID_FILE}")
 
@@ -73,7 +74,7 @@ def boot_id() -> str:
 def _machine_id(files: tuple[Path, ...]) -> str:
     for file in files:
         try:
-            text = file.read_text().strip()
+            text = file.read_text("utf-8", "replace").strip()
         except OSError:
             continue
         if text and text != "uninitialized":
@@ -83,7 +84,7 @@ def _machine_id(files: tuple[Path, ...]) -> str:
 
 def _kept(file: Path) -> str:
     try:
-        return file.read_text().strip() or _keep(file)
+        return file.read_text("ascii", "ignore").strip() or _keep(file)
     except FileNotFoundError:
         return _keep(file)
 
@@ -98,4 +99,9 @@ def _keep(file: Path) -> str:
     finally:
         os.close(descriptor)
     temporary.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
     return text

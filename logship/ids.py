@@ -42,7 +42,7 @@ def make_seed(host_id: str, first_line: bytes, salt: bytes = b"") -> str:
         10 characters: 60 bits of a BLAKE2b hash over the three, each with its length before it.
     """
     digest = hashlib.blake2b(digest_size=9, person=b"logship seed")
-    for part in (host_id.encode(), salt, first_line[:FIRST_LINE_BYTES]):
+    for part in (host_id.encode("utf-8", "surrogateescape"), salt, first_line[:FIRST_LINE_BYTES]):
         digest.update(len(part).to_bytes(4, "big"))
         digest.update(part)
     return _encode(digest.digest())[:SEED_LENGTH].decode()

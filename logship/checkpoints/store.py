@@ -3,8 +3,8 @@
 One database, ``checkpoints.db``, in WAL mode with ``synchronous=FULL``. Final tables::
 
     meta         key → value: format, host id, boot id
-    files        one row per file content: where it lies, how to recognise it, up to where
-                 it is confirmed
+    files        one row per file content: where it lies (a path that is no UTF-8 as a BLOB),
+                 how to recognise it, up to where it is confirmed
     first_lines  digest of a content's first line → its salt and seed; kept beyond the file
     day_marks    (file, offset) → day: which day's rules hold from that offset on; as
                  ``YYYY-MM-DD``, or ``first/last`` for bytes written while no agent ran
@@ -116,6 +116,15 @@ class Checkpoint:
 _Work = Callable[[sqlite3.Connection], object]
 
 
+def _stored(path: str) -> str | bytes:
+    """SQLite's texts are UTF-8; file names need not be."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path
+
+
 class CheckpointStore:
     """The open store. Its ``async`` methods return when what they say is durable.
 
@@ -140,14 +149,15 @@ class CheckpointStore:
         self._flusher: asyncio.Task[None] | None = None
         try:
             self._db = self._open()
-        except sqlite3.OperationalError as error:
+        except (sqlite3.Error, OSError) as error:
             self._pool.shutdown(wait=False)
             raise StateError(f"{self.path}: cannot open the checkpoint store: {error}") from error
 
     def files(self, source: str) -> list[FileRow]:
         """Return every content that *source* knows, marks included. For use at start."""
         query = f"SELECT {_COLUMNS} FROM files WHERE source = ? ORDER BY id"
-        return [self._with_marks(FileRow(*row)) for row in self._db.execute(query, (source,))]
+        rows = self._db.execute(query, (source,)).fetchall()
+        return [self._with_marks(FileRow(*row)) for row in rows]
 
     def meta(self, key: str) -> str | None:
         """Return a value of the table ``meta``. For use at start."""
@@ -173,9 +183,9 @@ class CheckpointStore:
             cursor = db.execute(
                 f"INSERT INTO files ({_COLUMNS}) VALUES (NULL{', ?' * 15})",
                 (
-                    row.source, row.path, row.device, row.inode, row.fingerprint, row.first_line,
-                    row.salt, row.seed, row.offset, row.tail, row.last_time, row.size, row.boot,
-                    row.confirmed_at, row.gone_at,
+                    row.source, _stored(row.path), row.device, row.inode, row.fingerprint,
+                    row.first_line, row.salt, row.seed, row.offset, row.tail, row.last_time,
+                    row.size, row.boot, row.confirmed_at, row.gone_at,
                 ),
             )  # fmt: skip
             db.execute(
@@ -213,8 +223,8 @@ class CheckpointStore:
         """Save checkpoints, all in one transaction."""
         rows = [
             (
-                c.offset, c.tail, c.last_time, c.size, c.path, c.device, c.inode, c.fingerprint,
-                c.gone_at, self._now(), c.file,
+                c.offset, c.tail, c.last_time, c.size, _stored(c.path), c.device, c.inode,
+                c.fingerprint, c.gone_at, self._now(), c.file,
             )
             for c in checkpoints
         ]  # fmt: skip
@@ -229,10 +239,15 @@ class CheckpointStore:
             )
 
     async def forget(self, files: Iterable[int]) -> None:
-        """Remove contents and their day marks. Their first lines and salts stay."""
+        """Remove contents and their marks. Their first lines and salts stay."""
         keys = [(file,) for file in files]
 
         def work(db: sqlite3.Connection) -> None:
+            db.executemany(
+                "DELETE FROM split_marks WHERE seed = (SELECT seed FROM files WHERE id = ?1) "
+                "AND NOT EXISTS (SELECT 1 FROM files WHERE seed = split_marks.seed AND id != ?1)",
+                keys,
+            )
             db.executemany("DELETE FROM files WHERE id = ?", keys)
             db.executemany("DELETE FROM day_marks WHERE file = ?", keys)
 
@@ -293,33 +308,36 @@ class CheckpointStore:
         splits = self._db.execute(
             'SELECT start, "end" FROM split_marks WHERE seed = ? ORDER BY start', (row.seed,)
         ).fetchall()
-        return replace(row, day_marks=tuple(days), split_marks=tuple(splits))
+        path = os.fsdecode(row.path)
+        return replace(row, path=path, day_marks=tuple(days), split_marks=tuple(splits))
 
     def _open(self) -> sqlite3.Connection:
-        try:
-            db = self._connect()
-            if self._is_current(db):
-                return db
-            db.close()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise
-        self._move_aside()
-        db = self._connect()
-        self._is_current(db)
+        db = self._open_in_order()
+        if db is None:
+            self._move_aside()
+            db = self._open_in_order()
+        if db is None:
+            raise sqlite3.DatabaseError("a new database is damaged at once")
         return db
 
-    def _connect(self) -> sqlite3.Connection:
+    def _open_in_order(self) -> sqlite3.Connection | None:
+        """Return the database; None when it is damaged or of another format."""
         db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        is_current = False
         try:
             os.chmod(self.path, 0o600)
             db.execute("PRAGMA busy_timeout = 5000")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
-        except BaseException:
-            db.close()
+            is_current = self._is_current(db)
+        except sqlite3.OperationalError:
             raise
-        return db
+        except sqlite3.DatabaseError:
+            pass  # damaged
+        finally:
+            if not is_current:
+                db.close()
+        return db if is_current else None
 
     def _is_current(self, db: sqlite3.Connection) -> bool:
         """Whether the database is in order and of this format; an empty one is filled."""
@@ -329,14 +347,17 @@ class CheckpointStore:
                 f"BEGIN; {_TABLES} INSERT INTO meta VALUES ('format', '{FORMAT}'); COMMIT;"
             )
             return True
-        if db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
+        if "meta" not in tables or db.execute("PRAGMA quick_check").fetchone()[0] != "ok":
             return False
         row = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
         return row is not None and row[0] == str(FORMAT)
 
     def _move_aside(self) -> None:
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._now()))
-        self.moved_aside = self.path.with_name(f"{FILE_NAME}.damaged-{stamp}")
+        aside = self.path.with_name(f"{FILE_NAME}.damaged-{stamp}")
+        while aside.exists():
+            aside = aside.with_name(f"{aside.name}-")
+        self.moved_aside = aside
         for suffix in ("", "-wal", "-shm"):
             part = Path(f"{self.path}{suffix}")
             if part.exists():

@@ -20,7 +20,7 @@ class ChunkReceipt:
 
     def settle(self, count: int) -> None:
         """Pay for *count* documents."""
-        if count > self.owed:
+        if not 0 < count <= self.owed:
             raise AssertionError(f"settled {count} documents where {self.owed} were owed")
         self.owed -= count
         if self.owed == 0:
