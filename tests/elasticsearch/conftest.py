@@ -1,4 +1,4 @@
-"""One real server for the whole run, and names that no other test uses."""
+"""One server of each kind for the whole run, and names that no other test uses."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.elasticsearch.client import Client
+from tests.support.node import NodeProcess
 from tests.support.real_elasticsearch import RealElasticsearch, missing, wanted
 
 RUN = f"logship-test-{secrets.token_hex(3)}"
@@ -50,6 +51,13 @@ def tidy(url: str) -> None:
         found = client.request("GET", f"/_index_template/*{RUN}*")
         for template in found.json.get("index_templates", []):
             client.request("DELETE", f"/_index_template/{quote(template['name'])}")
+
+
+@pytest.fixture(scope="session")
+def node_url() -> Iterator[str]:
+    """Where the embedded node answers."""
+    with NodeProcess() as node:
+        yield node.url
 
 
 @pytest.fixture
