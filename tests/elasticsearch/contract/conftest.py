@@ -8,7 +8,6 @@ import pytest
 
 from tests.elasticsearch.client import Client
 
-
 # Where the node is known to differ, by the name of the test: to be emptied.
 NODE_DIFFERS = {
     "test_unknown_zone[node]": "says illegal_argument_exception",
