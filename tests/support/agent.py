@@ -38,7 +38,7 @@ def quick_settings(
     *,
     index: IndexSettings | None = None,
     delivery: Mapping[str, Any] | None = None,
-    shutdown_timeout_seconds: float = 0.6,
+    shutdown_timeout_seconds: float = 0.3,
     sources: Sequence[SourceSettings] | None = None,
     **source: Any,
 ) -> Settings:

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from watchfiles._rust_notify import RustNotify
+from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
 from logship.sources.file.discovery import Root
 
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 # One write makes several events; a few milliseconds bring them together.
 STEP_MILLISECONDS, DEBOUNCE_MILLISECONDS, TIMEOUT_MILLISECONDS = 10, 50, 1000
+RESTART_SECONDS = 1.0
 
 
 class Watcher:
@@ -45,22 +46,34 @@ class Watcher:
         self._stop.set()
 
     def _watch(self, directory: str, recursive: bool) -> None:
-        try:
-            # debug off, no polling, unreadable folders below are passed over
-            notify = RustNotify([directory], False, False, 0, recursive, True)  # noqa: FBT003
-        except (OSError, RuntimeError) as error:
-            log.warning(
-                "Cannot watch %s (%s): its files are looked at in every scan instead.",
-                directory,
-                error,
-            )
-            return
-        with notify:
-            while not self._stop.is_set():
-                changes = notify.watch(
-                    DEBOUNCE_MILLISECONDS, STEP_MILLISECONDS, TIMEOUT_MILLISECONDS, self._stop
+        while not self._stop.is_set():
+            try:
+                # debug off, no polling, unreadable folders below are passed over
+                notify = RustNotify([directory], False, False, 0, recursive, True)  # noqa: FBT003
+            except (OSError, RuntimeError) as error:
+                log.warning(
+                    "Cannot watch %s (%s): its files are looked at in every scan instead.",
+                    directory,
+                    error,
                 )
-                if isinstance(changes, set):
-                    self._on_change(changes)
-                elif changes != "timeout":
-                    return
+                return
+            try:
+                with notify:
+                    self._pass_on(notify)
+                return
+            except WatchfilesRustInternalError as error:
+                # A name that is not UTF-8 ends the watching of all; what was missed meanwhile
+                # is found by looking.
+                log.debug("Watching %s begins anew: %s", directory, error)
+                self._stop.wait(RESTART_SECONDS)
+                self._on_change({(MODIFIED, directory)})
+
+    def _pass_on(self, notify: RustNotify) -> None:
+        while not self._stop.is_set():
+            changes = notify.watch(
+                DEBOUNCE_MILLISECONDS, STEP_MILLISECONDS, TIMEOUT_MILLISECONDS, self._stop
+            )
+            if isinstance(changes, set):
+                self._on_change(changes)
+            elif changes != "timeout":
+                return
