@@ -1,20 +1,36 @@
 """Trace ids and bound fields that follow the flow of control, through threads and tasks.
 
-Kept in one context variable: asyncio tasks and ``contextvars.copy_context`` inherit it.
+Kept in context variables: asyncio tasks and ``contextvars.copy_context`` inherit them.
 Source: W3C Trace Context for ids and the ``traceparent`` header.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple
 
-from logship.schema.traces import parse_traceparent
+from logship.schema.traces import (
+    SPAN_SPELLINGS,
+    TRACE_SPELLINGS,
+    lift_traces,
+    parse_traceparent,
+)
 
-__all__ = ["Trace", "bind", "current_fields", "current_trace", "trace", "traceparent"]
+__all__ = [
+    "Carried",
+    "Trace",
+    "bind",
+    "carried",
+    "current_fields",
+    "current_trace",
+    "take_ids",
+    "trace",
+    "traceparent",
+]
 
 
 class Trace(NamedTuple):
@@ -29,19 +45,47 @@ class Trace(NamedTuple):
     span_id: str
 
 
+class _Here(NamedTuple):
+    trace: Trace
+    flags: str  # of the caller's header: whether tracing systems record this trace
+
+
+_RECORDED = "01"
+_OPENTELEMETRY = "opentelemetry.trace"
+# Elastic's agent puts these beside its trace id; the better one first.
+_APM_SPANS = ("elasticapm_span_id", "elasticapm_transaction_id")
+_IDS = frozenset(
+    ("trace_id", "span_id", "traceparent", *TRACE_SPELLINGS, *SPAN_SPELLINGS, *_APM_SPANS)
+)
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-_trace: ContextVar[Trace | None] = ContextVar("logship_trace", default=None)
+_here: ContextVar[_Here | None] = ContextVar("logship_trace", default=None)
 _fields: ContextVar[Mapping[str, Any]] = ContextVar("logship_fields", default=_NOTHING)
+
+
+def _read(header: str) -> _Here | None:
+    found = parse_traceparent(header)
+    return None if found is None else _Here(Trace(*found), header.strip()[53:55].lower())
+
+
+# What started this process may have passed its trace on. Read once: a look into the
+# environment costs as much as all the rest of ``current_trace``.
+_inherited = _read(os.environ.get("TRACEPARENT", ""))
+
+# The last span context that was met and what it is in text, which costs more than finding it.
+_last_span: tuple[object, _Here | None] = (None, None)
 
 
 class trace:
     """Everything inside belongs to one trace: a new one, or the one of *traceparent*.
 
-    Inside another trace a new span of that trace begins. Yields the :class:`Trace`.
+    Inside another trace (one of OpenTelemetry's and one of ``TRACEPARENT`` in the environment
+    included) a new span of that trace begins. Yields the :class:`Trace`.
+
+    Where a span of OpenTelemetry is current, records carry its ids and not these.
 
     Args:
         traceparent: A W3C ``traceparent`` header of the caller; one that cannot be read
-            counts as none.
+            counts as none, and begins a new trace.
         trace_id: To continue a trace whose id came another way: 32 hexadecimal digits.
 
     Raises:
@@ -50,23 +94,15 @@ class trace:
 
     def __init__(self, *, traceparent: str | None = None, trace_id: str | None = None) -> None:
         self._traceparent, self._trace_id = traceparent, trace_id
-        self._tokens: list[Token[Trace | None]] = []
-        if trace_id is not None and not _is_hex(trace_id, 32):
+        self._tokens: list[Token[_Here | None]] = []
+        if trace_id is not None and not _is_trace_id(trace_id):
             raise ValueError(f"trace_id must be 32 hexadecimal digits, not {trace_id!r}")
 
     def __enter__(self) -> Trace:
-        continued = parse_traceparent(self._traceparent) if self._traceparent else None
-        around = _trace.get()
-        if continued is not None:
-            trace_id = continued[0]
-        elif self._trace_id is not None:
-            trace_id = self._trace_id.lower()
-        elif around is not None and self._traceparent is None:
-            trace_id = around.trace_id
-        else:
-            trace_id = _random_hex(16)
-        entered = Trace(trace_id, _random_hex(8))
-        self._tokens.append(_trace.set(entered))
+        continued = self._continued()
+        trace_id, flags = continued or (os.urandom(16).hex(), _RECORDED)
+        entered = Trace(trace_id, os.urandom(8).hex())
+        self._tokens.append(_here.set(_Here(entered, flags)))
         return entered
 
     def __exit__(
@@ -75,7 +111,19 @@ class trace:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        _trace.reset(self._tokens.pop())
+        _here.reset(self._tokens.pop())
+
+    def _continued(self) -> tuple[str, str] | None:
+        """The trace id and flags to go on with."""
+        read = _read(self._traceparent) if self._traceparent else None
+        if read is not None:
+            return read.trace.trace_id, read.flags
+        if self._trace_id is not None:
+            return self._trace_id.lower(), _RECORDED
+        if self._traceparent is not None:
+            return None
+        around = _now()
+        return None if around is None else (around.trace.trace_id, around.flags)
 
 
 class bind:
@@ -100,8 +148,18 @@ class bind:
 
 
 def current_trace() -> Trace | None:
-    """Return where the flow of control is, or None outside of any trace."""
-    return _trace.get()
+    """Return where the flow of control is, or None outside of any trace.
+
+    That is OpenTelemetry's current span when that library is loaded and has one, else the
+    innermost :class:`trace`, else ``TRACEPARENT`` of the environment as the process began.
+    """
+    module = sys.modules.get(_OPENTELEMETRY)
+    if module is not None:
+        found = _of_opentelemetry(module)
+        if found is not None:
+            return found.trace
+    here = _here.get() or _inherited
+    return None if here is None else here.trace
 
 
 def current_fields() -> Mapping[str, Any]:
@@ -111,17 +169,83 @@ def current_fields() -> Mapping[str, Any]:
 
 def traceparent() -> str | None:
     """Return the header for an outgoing request, or None outside of any trace."""
-    here = _trace.get()
-    return None if here is None else f"00-{here.trace_id}-{here.span_id}-01"
+    here = _now()
+    if here is None:
+        return None
+    return f"00-{here.trace.trace_id}-{here.trace.span_id}-{here.flags}"
 
 
-def _random_hex(count: int) -> str:
-    """Of *count* random bytes; never all zero, which the standard forbids."""
-    return os.urandom(count).hex() if count else ""
+def take_ids(extra: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Return the trace and span id for a record, after taking those it brings out of *extra*.
+
+    What a record brings wins, under every spelling that is known (``trace_id``, ``traceparent``,
+    ``dd.trace_id``, ``otelTraceID``, ``elasticapm_trace_id``, …), in W3C form where it can be.
+    Without one it is :func:`current_trace`'s. A record that brings a trace id of another trace
+    has no span id unless it brings that, too.
+
+    Args:
+        extra: The attributes that an application or a tracing library put on the record;
+            ids are removed from it, all else stays.
+    """
+    here = current_trace()
+    if _IDS.isdisjoint(extra):
+        return here or (None, None)
+    brought = {name: extra.pop(name) for name in _IDS if name in extra}
+    for name in _APM_SPANS:
+        if brought.get(name) is not None:
+            brought.setdefault("span_id", brought.pop(name))
+    lift_traces(brought)
+    trace_id, span_id = brought.pop("trace_id", None), brought.pop("span_id", None)
+    extra.update((name, value) for name, value in brought.items() if name not in _APM_SPANS)
+    if here is not None:
+        if trace_id is None:
+            return here.trace_id, span_id or here.span_id
+        if trace_id == here.trace_id:
+            span_id = span_id or here.span_id
+    return trace_id, span_id
 
 
-def _is_hex(text: str, digits: int) -> bool:
+class Carried(NamedTuple):
+    """What a piece of work takes along to where context variables cannot go. Can be pickled."""
+
+    here: _Here | None
+    fields: Mapping[str, Any]
+
+    def enter(self) -> None:
+        """Make it current here, for good: the caller owns the context."""
+        _here.set(self.here)
+        _fields.set(self.fields)
+
+
+def carried() -> Carried:
+    """Return what is current here."""
+    return Carried(_now(), dict(_fields.get()))
+
+
+def _now() -> _Here | None:
+    module = sys.modules.get(_OPENTELEMETRY)
+    found = None if module is None else _of_opentelemetry(module)
+    return found or _here.get() or _inherited
+
+
+def _of_opentelemetry(module: Any) -> _Here | None:
+    global _last_span
     try:
-        return len(text) == digits and len(bytes.fromhex(text)) * 2 == digits
+        span = module.get_current_span().get_span_context()
+        last, here = _last_span
+        if span is not last:
+            here = None
+            if span.is_valid:
+                ids = Trace(f"{span.trace_id:032x}", f"{span.span_id:016x}")
+                here = _Here(ids, f"{span.trace_flags:02x}")
+            _last_span = (span, here)
+        return here
+    except Exception:  # half imported by another thread, or a span of somebody's own making
+        return None
+
+
+def _is_trace_id(text: str) -> bool:
+    try:
+        return len(text) == 32 and len(bytes.fromhex(text)) == 16 and bool(text.strip("0"))
     except ValueError:
         return False
