@@ -14,12 +14,19 @@ from logship.node.view import Doc, View
 COLUMNS = "seq, id, seq_no, version, time, ignored, source"
 _FEW = 20_000
 _CHUNK = 400
+_MOSTLY = 3
 
-ANY_ORDER, OLDEST_FIRST, NEWEST_FIRST = 0, 1, -1
+ANY_ORDER, AS_WRITTEN, OLDEST_FIRST, NEWEST_FIRST = range(4)
+_DIRECTIONS = {OLDEST_FIRST: "ORDER BY time", NEWEST_FIRST: "ORDER BY time DESC"}
 
 
 def candidates(
-    connection: sqlite3.Connection, view: View, query: Compiled, bound: int, order: int
+    connection: sqlite3.Connection,
+    view: View,
+    query: Compiled,
+    bound: int,
+    order: int,
+    beyond: int = -1,
 ) -> Iterator[Doc]:
     """Yield the documents of one index that may match.
 
@@ -28,14 +35,16 @@ def candidates(
         view: Of the index.
         query: What narrows.
         bound: Only documents with a lower ``seq``.
-        order: `ANY_ORDER` (by ``seq``), or by ``@timestamp``; then documents without one in
+        order: `ANY_ORDER`, `AS_WRITTEN`, or by ``@timestamp``; then documents without one in
             its column come first.
+        beyond: Only documents with a higher ``seq_no``; for `AS_WRITTEN`.
     """
     if query.ids is not None:
-        yield from _by_ids(connection, view, query, bound)
+        docs = _by_ids(connection, view, query, bound)
+        yield from sorted(docs, key=lambda doc: doc.seq) if order == AS_WRITTEN else docs
         return
     if query.words is None:
-        yield from _scanned(connection, view, query, bound, order)
+        yield from _scanned(connection, view, query, bound, order, beyond)
         return
     table = f"text_{view.index.id}"
     matching = f"SELECT rowid FROM {table} WHERE {table} MATCH ?"
@@ -43,24 +52,29 @@ def candidates(
     if len(rowids) <= _FEW:
         yield from _few(connection, view, query, bound, order, rowids)
         return
-    many = {row for (row,) in connection.execute(matching, (query.words,))}
-    keys = _keys(connection, view, query, bound, order)
-    yield from _fetched(connection, view, (seq for seq in keys if seq in many))
+    rowids = [row for (row,) in connection.execute(matching, (query.words,)) if row < bound]
+    if order in _DIRECTIONS:
+        many = set(rowids)
+        keys = _keys(connection, view, query, bound, order)
+        yield from _fetched(connection, view, (seq for seq in keys if seq in many))
+        return
+    yield from _fetched(connection, view, rowids)
 
 
-def count_all(connection: sqlite3.Connection, view: View, query: Compiled, bound: int) -> int:
-    """Return how many documents lie in the time range of *query*, without looking at them."""
-    where, values = _where(view, query, bound, "time >= ? AND time <= ?")
+def count_times(connection: sqlite3.Connection, view: View, query: Compiled, bound: int) -> int:
+    """Return how many documents match a query of which times alone decide."""
+    where, values = _within(view, query, bound)
     (count,) = connection.execute(
         f"SELECT count(*) FROM documents WHERE {where}", values
     ).fetchone()
-    return int(count)
+    return int(count) + sum(query.matches(doc) for doc in _without_time(connection, view, bound))
 
 
-def _where(view: View, query: Compiled, bound: int, times: str) -> tuple[str, tuple[int, ...]]:
+def _within(view: View, query: Compiled, bound: int) -> tuple[str, tuple[int, ...]]:
     low = -(2**63) if query.low is None else max(query.low, -(2**63))
     high = 2**63 - 1 if query.high is None else min(query.high, 2**63 - 1)
-    return f"index_id = ? AND seq < ? AND {times}", (view.index.id, bound, low, high)
+    where = "index_id = ? AND seq < ? AND time >= ? AND time <= ?"
+    return where, (view.index.id, bound, low, high)
 
 
 def _doc(view: View, row: tuple[int, str, int, int, int | None, str | None, bytes]) -> Doc:
@@ -82,43 +96,67 @@ def _by_ids(
             yield _doc(view, row)
 
 
-def _scanned(
-    connection: sqlite3.Connection, view: View, query: Compiled, bound: int, order: int
-) -> Iterator[Doc]:
-    index_id = view.index.id
-    if order == ANY_ORDER and query.low is None and query.high is None:
-        sql = f"SELECT {COLUMNS} FROM documents WHERE index_id = ? AND seq < ?"
-        # Scanning one large table by its key beats going through an index on index_id.
-        for row in connection.execute(sql, (index_id, bound)):
-            yield _doc(view, row)
-        return
+def _without_time(connection: sqlite3.Connection, view: View, bound: int) -> Iterator[Doc]:
     for row in connection.execute(
         f"SELECT {COLUMNS} FROM documents WHERE index_id = ? AND time IS NULL AND seq < ?",
-        (index_id, bound),
+        (view.index.id, bound),
     ):
         yield _doc(view, row)
-    where, values = _where(view, query, bound, "time >= ? AND time <= ?")
-    direction = {OLDEST_FIRST: "ORDER BY time", NEWEST_FIRST: "ORDER BY time DESC"}.get(order, "")
-    for row in connection.execute(
-        f"SELECT {COLUMNS} FROM documents WHERE {where} {direction}", values
-    ):
+
+
+def _scanned(
+    connection: sqlite3.Connection,
+    view: View,
+    query: Compiled,
+    bound: int,
+    order: int,
+    beyond: int,
+) -> Iterator[Doc]:
+    is_timed = query.low is not None or query.high is not None
+    if order == AS_WRITTEN or (order == ANY_ORDER and not is_timed):
+        yield from _as_written(connection, view, bound, beyond)
+        return
+    yield from _without_time(connection, view, bound)
+    where, values = _within(view, query, bound)
+    direction = _DIRECTIONS.get(order, "")
+    sql = f"SELECT {COLUMNS} FROM documents WHERE {where} {direction}"
+    for row in connection.execute(sql, values):
         yield _doc(view, row)
+
+
+def _as_written(
+    connection: sqlite3.Connection, view: View, bound: int, beyond: int
+) -> Iterator[Doc]:
+    (last,) = connection.execute("SELECT max(seq) FROM documents").fetchone()
+    index = view.index
+    if index.documents * _MOSTLY >= (last or 0):
+        # The index is most of the table: reading that from end to end beats an index lookup.
+        sql = (
+            f"SELECT {COLUMNS} FROM documents NOT INDEXED "
+            "WHERE index_id = ? AND seq < ? AND seq_no > ? ORDER BY seq"
+        )
+        for row in connection.execute(sql, (index.id, bound, beyond)):
+            yield _doc(view, row)
+        return
+    sql = "SELECT seq FROM documents INDEXED BY documents_by_time WHERE index_id = ? AND seq < ?"
+    seqs = sorted(seq for (seq,) in connection.execute(sql, (index.id, bound)))
+    for doc in _fetched(connection, view, seqs):
+        if doc.seq_no > beyond:
+            yield doc
 
 
 def _keys(
     connection: sqlite3.Connection, view: View, query: Compiled, bound: int, order: int
 ) -> Iterator[int]:
-    index_id = view.index.id
     for (seq,) in connection.execute(
         "SELECT seq FROM documents WHERE index_id = ? AND time IS NULL AND seq < ?",
-        (index_id, bound),
+        (view.index.id, bound),
     ):
         yield seq
-    where, values = _where(view, query, bound, "time >= ? AND time <= ?")
-    direction = {OLDEST_FIRST: "ORDER BY time", NEWEST_FIRST: "ORDER BY time DESC"}.get(order, "")
-    for (seq,) in connection.execute(
-        f"SELECT seq FROM documents WHERE {where} {direction}", values
-    ):
+    where, values = _within(view, query, bound)
+    direction = _DIRECTIONS.get(order, "")
+    sql = f"SELECT seq FROM documents WHERE {where} {direction}"
+    for (seq,) in connection.execute(sql, values):
         yield seq
 
 
@@ -133,18 +171,19 @@ def _few(
     low = -(2**63) if query.low is None else query.low
     high = 2**63 if query.high is None else query.high
     rowids = [seq for seq in rowids if seq < bound]
-    if order != ANY_ORDER or query.low is not None or query.high is not None:
+    if order in _DIRECTIONS or query.low is not None or query.high is not None:
         timed: list[tuple[int | None, int]] = []
         for some in _chunks(rowids):
             marks = ",".join("?" * len(some))
-            timed.extend(
-                connection.execute(f"SELECT time, seq FROM documents WHERE seq IN ({marks})", some)
-            )
+            sql = f"SELECT time, seq FROM documents WHERE seq IN ({marks})"
+            timed.extend(connection.execute(sql, some))
         without = [seq for time, seq in timed if time is None]
         within = [(time, seq) for time, seq in timed if time is not None and low <= time <= high]
-        if order != ANY_ORDER:
+        if order in _DIRECTIONS:
             within.sort(reverse=order == NEWEST_FIRST)
         rowids = without + [seq for _time, seq in within]
+        if order == AS_WRITTEN:
+            rowids.sort()
     yield from _fetched(connection, view, rowids)
 
 

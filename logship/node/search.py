@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from logship.node import scan
 from logship.node.aggs.tree import AggregationTree
 from logship.node.catalog import Index, Resolved
+from logship.node.dates import MILLI
 from logship.node.dsl.compiled import Compiled, conjunction, everything, filtered
 from logship.node.dsl.compiler import Compiler
 from logship.node.errors import Json, NodeError, SearchFailed, illegal_argument
@@ -47,12 +48,11 @@ class Found:
     """What came out, before it is written down.
 
     Attributes:
-        total: Matches counted; exact unless *is_lower_bound*.
+        total: Matches counted; exact up to the wanted threshold.
         hits: In order, from the first to the last wanted.
     """
 
     total: int = 0
-    is_lower_bound: bool = False
     hits: list[Hit] = field(default_factory=list)
     max_score: float | None = None
     aggregations: Json | None = None
@@ -174,10 +174,10 @@ class Search:
         """
         found = Found()
         collector = _Collector(self, found)
-        time_order = self._time_order()
-        shards = self.shards if time_order != scan.NEWEST_FIRST else list(reversed(self.shards))
+        order = self.order()
+        shards = self.shards if order != scan.NEWEST_FIRST else list(reversed(self.shards))
         for shard in shards:
-            self._run_shard(connection, shard, bound, time_order, collector)
+            self._run_shard(connection, shard, bound, order, collector)
         collector.finish()
         if self._aggregations is not None:
             found.aggregations = self._aggregations.result()
@@ -188,15 +188,71 @@ class Search:
         connection: sqlite3.Connection,
         shard: Shard,
         bound: int,
-        time_order: int,
+        order: int,
         collector: _Collector,
     ) -> None:
-        matches, post = shard.query.matches, shard.post_filter
-        aggregations = self._aggregations
-        threshold = self.request.track_total_hits
-        minimum = self.request.min_score
         collector.begin(shard)
-        for doc in scan.candidates(connection, shard.view, shard.query, bound, time_order):
+        threshold = self.request.track_total_hits
+        is_plain = shard.post_filter is None and self.request.min_score is None
+        narrowed, beyond = self._after_narrowed(shard, order)
+        if self._aggregations is None and is_plain:
+            if shard.query.only_times and threshold >= 0:
+                collector.found.total += scan.count_times(
+                    connection, shard.view, shard.query, bound
+                )
+                self._collect(connection, shard, narrowed, bound, order, beyond, collector)
+                return
+            if narrowed is not shard.query or beyond >= 0 or threshold < 0:
+                self._count(connection, shard, bound, collector)
+                self._collect(connection, shard, narrowed, bound, order, beyond, collector)
+                return
+        self._visit_all(connection, shard, bound, order, collector)
+
+    def _count(
+        self, connection: sqlite3.Connection, shard: Shard, bound: int, collector: _Collector
+    ) -> None:
+        """Count matches up to where the exact number is wanted."""
+        threshold, found, matches = self.request.track_total_hits, collector.found, shard.query
+        if threshold < 0:
+            return
+        for doc in scan.candidates(connection, shard.view, matches, bound, scan.ANY_ORDER):
+            if found.total > threshold:
+                return
+            found.total += matches.matches(doc)
+
+    def _collect(
+        self,
+        connection: sqlite3.Connection,
+        shard: Shard,
+        query: Compiled,
+        bound: int,
+        order: int,
+        beyond: int,
+        collector: _Collector,
+    ) -> None:
+        """Take hits only, until no better one can come."""
+        if self.request.from_ + self.request.size == 0:
+            return
+        matches = shard.query.matches
+        for doc in scan.candidates(connection, shard.view, query, bound, order, beyond):
+            if matches(doc):
+                if not collector.wants(doc):
+                    return
+                collector.add(doc)
+
+    def _visit_all(
+        self,
+        connection: sqlite3.Connection,
+        shard: Shard,
+        bound: int,
+        order: int,
+        collector: _Collector,
+    ) -> None:
+        """Count, aggregate and take hits in one go."""
+        matches, post, minimum = shard.query.matches, shard.post_filter, self.request.min_score
+        aggregations, threshold = self._aggregations, self.request.track_total_hits
+        found = collector.found
+        for doc in scan.candidates(connection, shard.view, shard.query, bound, order):
             if not matches(doc):
                 continue
             if minimum is not None and shard.query.score_of(doc) < minimum:
@@ -205,19 +261,45 @@ class Search:
                 aggregations.collect(doc)
             if post is not None and not post.matches(doc):
                 continue
-            collector.found.total += 1
+            found.total += 1
             if collector.wants(doc):
                 collector.add(doc)
-            elif aggregations is None and collector.found.total > threshold:
+            elif aggregations is None and found.total > threshold:
                 # Neither a better hit nor a higher count can come any more.
-                collector.found.is_lower_bound = True
                 return
 
-    def _time_order(self) -> int:
-        if not self.sorts or self.sorts[0].field == "_score":
-            return scan.ANY_ORDER
+    def _after_narrowed(self, shard: Shard, order: int) -> tuple[Compiled, int]:
+        """Return the query, and the place to go on from, that leave out what came before."""
+        query, after = shard.query, shard.after
+        if after is None or order == scan.ANY_ORDER:
+            return query, -1
+        if order == scan.AS_WRITTEN:
+            position, seq_no = after[0] >> 32, after[0] & 0xFFFFFFFF
+            if shard.view.position < position:
+                return replace(query, ids=frozenset()), -1
+            return query, seq_no if shard.view.position == position else -1
+        rank, value = after[0]
+        if rank != 0:
+            return query, -1
+        by, field = self.sorts[0], shard.view.field(self.sorts[0].field)
+        unit = {"date_nanos": 1, "date": MILLI}.get(by.numeric_type or "") or getattr(
+            field, "unit", 1
+        )
+        if order == scan.OLDEST_FIRST:
+            low = value * unit
+            return replace(query, low=low if query.low is None else max(low, query.low)), -1
+        high = -value * unit + unit - 1
+        return replace(query, high=high if query.high is None else min(high, query.high)), -1
+
+    def order(self) -> int:
+        """Return the order of reading in which the best hits come first, if there is one."""
+        if not self.sorts:
+            is_constant = all(shard.query.score is None for shard in self.shards)
+            return scan.AS_WRITTEN if is_constant else scan.ANY_ORDER
         by = self.sorts[0]
-        if by.mode is not None or by.missing not in {"_last", "_first"}:
+        if by.field in {"_doc", "_shard_doc"}:
+            return scan.ANY_ORDER if by.descending else scan.AS_WRITTEN
+        if by.mode is not None or by.missing not in {"_last", "_first"} or by.field == "_score":
             return scan.ANY_ORDER
         for shard in self.shards:
             target = shard.view.field(by.field)
@@ -264,7 +346,7 @@ class Search:
         hits: Json = {}
         if request.track_total_hits >= 0:
             relation, value = "eq", found.total
-            if found.is_lower_bound or found.total > request.track_total_hits:
+            if found.total > request.track_total_hits:
                 relation, value = "gte", min(found.total, request.track_total_hits)
             hits["total"] = {"value": value, "relation": relation}
         hits["max_score"] = found.max_score if self._resolved else 0.0
@@ -296,7 +378,7 @@ class _Collector:
         self._worst: Key | None = None
         self._scores = not search.sorts or search._sorts_by_score() or request.track_scores
         self._shard: Shard
-        self._time_order = search._time_order()
+        self._order = search.order()
         self._key: Callable[[Doc, float], Key]
         self._is_settled = False
 
@@ -323,19 +405,11 @@ class _Collector:
             return False
         if len(self._hits) < self._wanted or self._worst is None:
             return True
-        if self._time_order != scan.ANY_ORDER and doc.time is not None:
-            primary = self._shard.criteria[0].key(doc, 0.0)
-            if primary > self._worst[0]:
-                self._is_settled = True
-                return False
-        elif (
-            not self._search.sorts
-            and self._shard.query.score is None
-            and ((-self._shard.query.constant, place_of(doc)) > self._worst)
-        ):
-            self._is_settled = True
-            return False
-        return True
+        if self._order == scan.AS_WRITTEN:
+            self._is_settled = self._key(doc, self._shard.query.constant) > self._worst
+        elif self._order != scan.ANY_ORDER and doc.time is not None:
+            self._is_settled = self._shard.criteria[0].key(doc, 0.0) > self._worst[0]
+        return not self._is_settled
 
     def add(self, doc: Doc) -> None:
         """Keep *doc* if it is good enough."""

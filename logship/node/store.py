@@ -101,7 +101,7 @@ class Store:
             )
             connection.executescript(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                "PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000;"
+                "PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 8000;"
                 "PRAGMA journal_size_limit = 67108864;"
             )
             self._local.connection = connection

@@ -28,6 +28,7 @@ class Compiled:
         low: Lowest ``@timestamp`` of a match in nanoseconds, None without bound.
         high: Highest, likewise.
         ids: Every match has one of these ids; None when there is no such bound.
+        only_times: Whether *low* and *high* alone decide, for documents with one time.
     """
 
     matches: Predicate
@@ -37,6 +38,7 @@ class Compiled:
     low: int | None = None
     high: int | None = None
     ids: frozenset[str] | None = None
+    only_times: bool = False
 
     def score_of(self, doc: Doc) -> float:
         """Return the score of a matching document."""
@@ -54,7 +56,7 @@ class Compiled:
 
 def everything(constant: float = 1.0) -> Compiled:
     """Return the query that all documents match."""
-    return Compiled(lambda _doc: True, constant=constant)
+    return Compiled(lambda _doc: True, constant=constant, only_times=True)
 
 
 def nothing() -> Compiled:
@@ -125,6 +127,7 @@ def conjunction(queries: Sequence[Compiled]) -> Compiled:
         max(lows) if lows else None,
         min(highs) if highs else None,
         ids,
+        all(query.only_times for query in queries),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from logship.node.dsl import strings
@@ -326,10 +327,7 @@ class Compiler:
         if "filter" not in body:
             raise parsing("[constant_score] requires a 'filter' element")
         inner = self.compile(body["filter"])
-        return filtered(inner, []).__class__(
-            inner.matches, None, float(body.get("boost", 1.0)), inner.words, inner.low, inner.high,
-            inner.ids,
-        )  # fmt: skip
+        return replace(inner, score=None, constant=float(body.get("boost", 1.0)))
 
     def _dis_max(self, body: Mapping[str, Any]) -> Compiled:
         _known("dis_max", body, "queries", "tie_breaker", "boost", "_name")

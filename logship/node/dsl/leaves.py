@@ -357,6 +357,7 @@ class Leaves:
             matches,
             low=None if low is None else low * field.unit,
             high=None if high is None else (high + 1) * field.unit - 1,
+            only_times=True,
         )
 
 
