@@ -116,8 +116,13 @@ class FileSource:
     async def _run(self, ingest: Ingest) -> None:
         next_scan = next_poll = self._clock.monotonic()
         last_progress = next_scan
+        is_stopping = False
         while True:
             now = self._clock.monotonic()
+            if self._stop_by is not None and not is_stopping:
+                is_stopping, last_progress, next_scan = True, now, now
+                for tailer in self._tailers.values():  # what came since is not lost on us
+                    self._make_ready(tailer)
             if now >= next_scan or (self._scan_due and now >= self._next_early_scan):
                 self._scan_due = False
                 await self._look_around()
