@@ -38,6 +38,7 @@ class DeadLetterFiles:
         self._directory, self._clock, self._pool = directory, clock, pool
         self._max_bytes = max_bytes
         self._lock = asyncio.Lock()
+        self._synced: Path | None = None
         self.written = 0
 
     async def write(self, documents: Sequence[tuple[Document, Refusal]]) -> None:
@@ -59,7 +60,7 @@ class DeadLetterFiles:
         self.written += len(documents)
 
     def _append(self, data: bytes, day: str) -> None:
-        self._directory.mkdir(mode=0o700, exist_ok=True)
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = sum(file.stat().st_size for file in self._directory.glob("*.ndjson"))
         if held + len(data) > self._max_bytes:
             raise OSError(
@@ -67,15 +68,17 @@ class DeadLetterFiles:
                 "(dead_letters.max_bytes); replay or purge dead letters"
             )
         path = self._directory / f"{day}.ndjson"
-        is_new = not path.exists()
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             _write_whole(descriptor, data)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        if is_new:
+        if self._synced != path:
+            # A name that is not synced can be gone after a power cut, with all that it names.
             _sync_directory(self._directory)
+            _sync_directory(self._directory.parent)
+            self._synced = path
 
 
 def _line(document: Document, refusal: Refusal, now: str) -> bytes:

@@ -14,6 +14,7 @@ __all__ = ["FILTER_PATH", "classify_failure", "classify_reply"]
 
 FILTER_PATH = "errors,items.*.status,items.*.error"
 REASON_CHARACTERS = 2000
+CAUSE_CHARACTERS = 800
 _ITEMS = b'"items":['
 
 # What the cluster and not the document is to blame for, whatever the status.
@@ -28,6 +29,8 @@ _HELD_TYPES = frozenset(
         "unavailable_shards_exception",
     )
 )
+# What a whole request is refused for, whatever is in it.
+_NO_DOCUMENTS_FAULT = ("media_type_header_exception", "parse_exception")
 # An illegal argument is the document's fault, but for these.
 _HELD_ARGUMENTS = ("pipeline with id", "only write ops with an op_type of create")
 
@@ -93,7 +96,7 @@ def classify_failure(count: int, error: ErrorReply) -> BatchResult:
         if count == 1:
             return _all_rejected(error, "larger than the server's http.max_content_length")
         return BatchResult(retryable=everything, verdict="split", cause=str(error))
-    if error.status == 400 and error.type != "media_type_header_exception":
+    if error.status == 400 and _may_blame_a_document(error):
         if count == 1:
             return _all_rejected(error, error.reason)
         return BatchResult(retryable=everything, verdict="split", cause=str(error))
@@ -128,7 +131,7 @@ def _outcome(item: Any) -> tuple[int, Any]:
     try:
         (outcome,) = item.values()
         return int(outcome["status"]), outcome.get("error")
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise BadReply("the bulk reply has an item without a status") from error
 
 
@@ -138,13 +141,14 @@ def _type_and_reason(error: Any) -> tuple[str, str]:
     reason = str(error.get("reason") or "")
     cause = error.get("caused_by")
     if isinstance(cause, dict) and cause.get("reason"):
-        # The cause first where the reason quotes a whole field value.
-        reason = f"{_cut(reason)}; caused by {cause.get('type')}: {cause['reason']}"
+        # Either may quote a whole field value: room is kept for the cause.
+        why = _cut(f"; caused by {cause.get('type')}: {cause['reason']}", CAUSE_CHARACTERS)
+        return str(error.get("type") or ""), _cut(reason, REASON_CHARACTERS - len(why)) + why
     return str(error.get("type") or ""), _cut(reason)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= REASON_CHARACTERS else text[:REASON_CHARACTERS] + "…"
+def _cut(text: str, characters: int = REASON_CHARACTERS) -> str:
+    return text if len(text) <= characters else text[: characters - 1] + "…"
 
 
 def _is_held(refusal: Refusal) -> bool:
@@ -152,6 +156,16 @@ def _is_held(refusal: Refusal) -> bool:
         return True
     return refusal.type == "illegal_argument_exception" and refusal.reason.startswith(
         _HELD_ARGUMENTS
+    )
+
+
+def _may_blame_a_document(error: ErrorReply) -> bool:
+    """Whether a whole request was refused for something that one document may have brought.
+
+    Not when a proxy, or another service on Elasticsearch's port, answers in its own words.
+    """
+    return bool(error.type) and not (
+        error.type in _NO_DOCUMENTS_FAULT or "unrecognized parameter" in error.reason
     )
 
 
