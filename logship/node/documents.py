@@ -21,6 +21,7 @@ from logship.node.fields import (
     Field,
     date_of,
     flattened_leaves,
+    single,
     value_text,
 )
 from logship.node.mapping import Mapping, ObjectNode
@@ -53,8 +54,13 @@ class _Unusual(Exception):
     """The quick way does not do for this document."""
 
 
-def parse_source(line: bytes) -> dict[str, Any]:
+def parse_source(line: bytes, mapping: Mapping, id_: str) -> dict[str, Any]:
     """Return the document in *line*.
+
+    Args:
+        line: JSON.
+        mapping: Names the field that a broken text stands in.
+        id_: Quoted in errors.
 
     Raises:
         NodeError: It is not a JSON object; worded as for one item.
@@ -62,7 +68,7 @@ def parse_source(line: bytes) -> dict[str, Any]:
     try:
         document = orjson.loads(line)
     except orjson.JSONDecodeError:
-        document = _parse_strictly(line)
+        document = _parse_strictly(line, mapping, id_)
     if not isinstance(document, dict):
         reason = "Malformed content, must start with an object"
         raise NodeError(400, "document_parsing_exception", reason)
@@ -80,7 +86,7 @@ def loads(source: bytes) -> Any:
         return json.loads(source)
 
 
-def _parse_strictly(line: bytes) -> Any:
+def _parse_strictly(line: bytes, mapping: Mapping, id_: str) -> Any:
     import json
 
     if not line.strip():
@@ -92,8 +98,20 @@ def _parse_strictly(line: bytes) -> Any:
         if line.lstrip()[:1] in b'["-0123456789':
             reason = "Malformed content, must start with an object"
             raise NodeError(400, "document_parsing_exception", reason) from None
-        raise fault.as_document_error() from None
+        raise _worded(fault, mapping, id_) from None
     return json.loads(line)
+
+
+def _worded(fault: jsontext.JsonFault, mapping: Mapping, id_: str) -> NodeError:
+    error = fault.as_document_error()
+    path = ".".join(part for part in fault.path or () if isinstance(part, str))
+    leaf = mapping.fields.get(path)
+    if leaf is not None:
+        error.reason = (
+            f"[1:{fault.last + 1}] failed to parse field [{leaf.path}] of type [{leaf.type}] in "
+            f"document with id '{id_}'. Preview of field's value: ''"
+        )
+    return error
 
 
 def quick(document: dict[str, Any], line: bytes, mapping: Mapping) -> Indexed | None:
@@ -234,10 +252,7 @@ class DocumentReader:
             if len(parts) > 1 and parts[-1] == "":
                 parts = parts[:-1]
             if any(not part.strip() for part in parts):
-                reason = f"field name cannot contain only whitespace: ['{'.'.join((*names, key))}']"
-                if key.strip() == "":
-                    reason = f"field name cannot contain only whitespace: ['{key}']"
-                raise self._failed(reason, here, key_place=True)
+                raise self._blank_name(key, here, names)
             if not names and len(parts) == 1 and key in _METADATA:
                 raise self._metadata(key, below, here)
             self._member(node, parts, below, here, names)
@@ -401,6 +416,8 @@ class DocumentReader:
             if isinstance(value, dict) and self._line[span[0] : span[0] + 1] == b"{"
             else (span[0] + 1)
         )
+        if leaf.family == "float" and isinstance(value, float) and leaf.type != "double":
+            value = single(value)
         reason = (
             f"[1:{at}] failed to parse field [{leaf.path}] of type [{leaf.type}] in document "
             f"with id '{self._id}'. Preview of field's value: '{_java(value)}'"
@@ -421,8 +438,24 @@ class DocumentReader:
         cause = {"type": "document_parsing_exception", "reason": below}
         return NodeError(400, "document_parsing_exception", reason, caused_by=cause)
 
-    def _failed(self, reason: str, path: jsontext.Path, *, key_place: bool = False) -> NodeError:
-        place = "[1:2]" if key_place else self._place(path)
+    def _blank_name(self, key: str, path: jsontext.Path, names: tuple[str, ...]) -> NodeError:
+        place = f"[1:{jsontext.key_offset(self._line, path) + 1}]"
+        if key and not key.strip():
+            full = ".".join((*names, key))
+            reason = f"{place} Field name cannot contain only whitespace: [{full}]"
+            return NodeError(400, "document_parsing_exception", reason)
+        if not key:
+            reason = "field name cannot be an empty string"
+        elif not key.strip("."):
+            reason = "field name cannot contain only dots"
+        else:
+            reason = f"field name cannot contain only whitespace: ['{key}']"
+        cause = {"type": "illegal_argument_exception", "reason": reason}
+        full = f"{place} failed to parse: {reason}"
+        return NodeError(400, "document_parsing_exception", full, caused_by=cause)
+
+    def _failed(self, reason: str, path: jsontext.Path) -> NodeError:
+        place = self._place(path)
         cause = {"type": "illegal_argument_exception", "reason": reason}
         full = f"{place} failed to parse: {reason}"
         return NodeError(400, "document_parsing_exception", full, caused_by=cause)

@@ -274,8 +274,14 @@ def integer_of(type_: str, value: Any) -> int:
 def _out_of_range(type_: str, value: Any) -> BadValue:
     low, high = INTEGER[type_]
     name = "int" if type_ == "integer" else type_
-    what = f"Numeric value ({value}) out of range of {name} ({low} - {high})"
-    return _parser_fault(what, below="input_coercion_exception")
+
+    def build(data: bytes, span: Span) -> Json:
+        shown = data[span[0] : span[1]].decode("utf-8", "replace") or value
+        what = f"Numeric value ({shown}) out of range of {name} ({low} - {high})"
+        below = "input_coercion_exception"
+        return _parser_fault(what, below=below).build(data, span)
+
+    return BadValue(build)
 
 
 def _check_integer(field: Field, value: Any) -> None:

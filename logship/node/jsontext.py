@@ -33,17 +33,19 @@ class JsonFault(Exception):
         at: Byte offset of the mistake.
         last: Byte offset of the last token that could be read.
         path: Of the field in whose text the mistake is; None when it is elsewhere.
+        is_outside: Whether it stands before or after the document, not in it.
     """
 
     def __init__(self, what: str, data: bytes, at: int, last: int, *, is_end: bool = False) -> None:
         super().__init__(what)
         self.what, self.data, self.at, self.last, self.is_end = what, data, at, last, is_end
         self.path: Path | None = None
+        self.is_outside = False
 
     def cause(self) -> Json:
         """Return the error object with the one of the parser below it."""
         place = _place(self.data, self.at)
-        snippet = self.data[:_SNIPPET].decode("utf-8", "replace")
+        snippet = _snippet(self.data)
         cut = len(self.data) - _SNIPPET
         quoted = f'"{snippet}"' + (f"[truncated {cut} bytes]" if cut > 0 else "")
         line, column = place[1:-1].split(":")
@@ -68,9 +70,16 @@ class JsonFault(Exception):
     def as_document_error(self) -> NodeError:
         """Return the refusal of a document whose source this is."""
         cause = self.cause()
-        last = _place(self.data, self.last)
-        reason = f"{last} failed to parse: {cause['reason']}"
+        if self.is_outside:
+            reason = f"{_place(self.data, self.at)} {cause['reason']}"
+        else:
+            reason = f"{_place(self.data, self.last)} failed to parse: {cause['reason']}"
         return NodeError(400, "document_parsing_exception", reason, caused_by=cause)
+
+
+def _snippet(data: bytes) -> str:
+    text = data[:_SNIPPET].decode("utf-8", "replace")
+    return re.sub(r"[\x00-\x09\x0b\x0c\x0e-\x1f]", lambda one: f"\\u{ord(one[0]):04X}", text)
 
 
 def _place(data: bytes, at: int) -> str:
@@ -92,15 +101,27 @@ class Scanner:
     def __init__(self, data: bytes, *, keep: bool = False) -> None:
         self._data, self._at, self._last = data, 0, 0
         self.spans: dict[Path, Span] | None = {} if keep else None
+        self.keys: dict[Path, int] = {}
         self._path: list[str | int] = []
         self._opened = (0, "Object")
 
     def run(self) -> None:
         """Read it all; nothing but white space may follow the value."""
-        self._value(0)
+        self._skip()
+        if self._data[self._at : self._at + 1] != b"{":
+            self._read_outside()
+        else:
+            self._value(0)
         self._skip()
         if self._at < len(self._data):
+            self._read_outside()
+
+    def _read_outside(self) -> None:
+        try:
             self._value(0)
+        except JsonFault as fault:
+            fault.is_outside = True
+            raise
 
     def _skip(self) -> None:
         match = _SPACE.match(self._data, self._at)
@@ -111,7 +132,7 @@ class Scanner:
 
     def _end(self) -> JsonFault:
         start, kind = self._opened
-        snippet = self._data[:_SNIPPET].decode("utf-8", "replace")
+        snippet = _snippet(self._data)
         line, column = _place(self._data, start)[1:-1].split(":")
         what = (
             f"Unexpected end-of-input: expected close marker for {kind} (start marker at "
@@ -177,7 +198,9 @@ class Scanner:
         if word:
             end = start + len(word)
             text = word.decode()
-            raise self._fault(f"Unrecognized token '{text}': {_TOKENS}", end)
+            # The parser has taken the character after the token, if there is one.
+            at = min(end + 1, len(data))
+            raise self._fault(f"Unrecognized token '{text}': {_TOKENS}", at)
         raise self._fault(
             f"{_character(data[start : start + 1])}: expected a valid value {_TOKENS[14:]}",
             start,
@@ -201,7 +224,7 @@ class Scanner:
                     f"Illegal unquoted character ((CTRL-CHAR, code {data[at]})): has to be "
                     "escaped using backslash to be included in string value",
                     start,
-                    at + 1,
+                    at,
                 )
             if data[at + 1 : at + 2] not in _ESCAPABLE:
                 shown = chr(data[at + 1])
@@ -246,6 +269,8 @@ class Scanner:
             self._last = start
             self._expect(b":", "was expecting a colon to separate field name and value")
             self._path.append(name)
+            if self.spans is not None:
+                self.keys[tuple(self._path)] = start
             self._value(depth + 1)
             self._path.pop()
             if self._expect(b",}", "was expecting comma to separate Object entries") == b"}":
@@ -311,6 +336,16 @@ def span(data: bytes, path: Path) -> Span:
         pass
     spans: dict[Path, Span] = scanner.spans or {}
     return spans.get(path, (0, 0))
+
+
+def key_offset(data: bytes, path: Path) -> int:
+    """Return where the last key of *path* begins, as a byte offset."""
+    scanner = Scanner(data, keep=True)
+    try:
+        scanner.run()
+    except JsonFault:
+        pass
+    return scanner.keys.get(path, 0)
 
 
 def count_keys(value: Any) -> int:

@@ -233,7 +233,7 @@ class Writer:
         index, id_ = work.index, operation.id or ""
         if operation.action == "delete":
             return _delete(connection, work, operation, known)
-        document = parse_source(operation.source)
+        document = parse_source(operation.source, work.mapping, id_)
         indexed = quick(document, operation.source, work.mapping)
         if indexed is None:
             reader = DocumentReader(work.mapping, operation.source, id_, index.limits)

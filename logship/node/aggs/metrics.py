@@ -256,6 +256,8 @@ class TopHits:
         for _key, _place, doc in self._hits[self._from : self._from + self._size]:
             hit: dict[str, Any] = {"_index": doc.view.index.name, "_id": doc.id}
             hit["_score"] = None if self._sorts else 1.0
+            if doc.ignored:
+                hit["_ignored"] = doc.view.terms("_ignored")(doc)
             if self._source.is_shown:
                 hit["_source"] = self._source.shown(doc)
             if self._sorts:
