@@ -1,8 +1,8 @@
 """The second loop: batches go out, and every document ends delivered or in a dead letter.
 
 Retries are for ever, with full jitter. A batch in back-off holds no slot. While the server
-refuses whole requests only one batch at a time probes it, in turns, so that a batch which
-alone is to blame does not stop the others.
+refuses whole requests only one batch at a time probes it, in turns. A batch that fails while
+others go through is alone to blame: it waits for itself and stops nobody.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 10.0
 SAY_AGAIN_SECONDS = 60.0
-PROBING_BATCHES = 2  # two, so that one which alone is to blame does not stop the other
+REPEAT_SECONDS = 10.0
+# Two, so that one which alone is to blame does not stop the other; and one more after so many
+# failures, in case all of them are.
+PROBING_BATCHES, FAILURES_PER_PROBE = 2, 16
 
 
 @dataclass(slots=True)
@@ -61,6 +64,7 @@ class Delivery:
         jitter: random.Random | None = None,
         target: str = "Elasticsearch",
         longest_pause_seconds: Callable[[], float] = lambda: LONGEST_PAUSE_SECONDS,
+        letters_fate: str = "they are in the dead-letter file",
     ) -> None:
         self.totals = Totals()
         self.trouble = ""
@@ -68,18 +72,25 @@ class Delivery:
         self._slots = Slots(max_in_flight)
         self._clock, self._jitter = clock, jitter or random.Random()
         self._target, self._longest_pause_seconds = target, longest_pause_seconds
+        self._letters_fate = letters_fate
         self._turn = asyncio.Lock()
         self._outstanding = 0
         self._changed = asyncio.Event()
-        self._failures = 0
+        self._hurried = asyncio.Event()
+        self._failures = self._successes = 0
         self._wish: float | None = None
         self._trouble_since = 0.0
-        self._say_after = 0.0
-        self._item_trouble_after = 0.0
+        self._said, self._said_at, self._is_said = "", float("-inf"), False
+        self._item_trouble_after = float("-inf")
 
     def report_trouble(self, trouble: str) -> None:
         """Take note of why nothing can go out before the loop begins; empty: it can."""
         self.trouble = trouble
+
+    def hurry(self) -> None:
+        """End the pauses that are under way: what waits is tried again at once."""
+        self._hurried.set()
+        self._hurried = asyncio.Event()
 
     async def run(self) -> None:
         """Deliver until the buffer is closed and everything that was in it is settled.
@@ -89,7 +100,8 @@ class Delivery:
         async with asyncio.TaskGroup() as group:
             while await self._buffer.ready():
                 await self._slots.acquire()
-                if self.trouble and self._outstanding >= PROBING_BATCHES:
+                probing = PROBING_BATCHES + self._failures // FAILURES_PER_PROBE
+                if self.trouble and self._outstanding >= probing:
                     # What waits in the buffer makes fuller batches later.
                     self._slots.release()
                     self._changed.clear()
@@ -100,46 +112,42 @@ class Delivery:
 
     async def _deliver(self, batch: Documents) -> None:
         """Send *batch*, for which a slot is taken, and what is left of it, until nothing is."""
-        attempt, has_slot = 0, True
-        waiting = [batch]
+        waiting, has_slot = [batch], True
+        attempts = failed_alone = 0
+        others = -1  # requests that had gone well when this batch last failed
         try:
             while waiting:
                 batch = waiting.pop()
-                if not has_slot:
-                    await self._slots.acquire()
-                    has_slot = True
-                if self.trouble:
-                    self._slots.release()
-                    has_slot = False
-                    result = await self._probe(batch)
-                else:
-                    result = await self._attempt(batch)
-                    self._slots.release()
-                    has_slot = False
-                attempt += 1
+                result = await self._send(batch, has_slot=has_slot)
+                attempts, has_slot = attempts + 1, False
+                pauses = 0
+                if result.verdict in ("retry", "pause"):
+                    if 0 <= others < self._successes:
+                        pauses = failed_alone = failed_alone + 1
+                        self._say_put_off(len(batch), result.cause)
+                    else:
+                        self._enter_trouble(result)
+                    others = self._successes
                 rest = await self._settle(batch, result)
-                waiting.extend(rest)
                 if rest and result.verdict == "items":
-                    await self._pause(attempt, result.retry_after_seconds)
+                    pauses = attempts
+                waiting += rest
+                if pauses:
+                    await self._pause(pauses, result.retry_after_seconds)
         finally:
-            if has_slot:
-                self._slots.release()
             self._outstanding -= 1
             self._changed.set()
 
-    async def _attempt(self, batch: Documents) -> BatchResult:
-        started = self._clock.monotonic()
-        result = await self._sink.write(batch)
-        if result.verdict in ("retry", "pause"):
-            self._slots.overloaded()
-            self._enter_trouble(result)
-        elif result.verdict == "items":
-            self._leave_trouble(started)
-            if result.retryable:
-                self._slots.overloaded()
-            else:
-                self._slots.succeeded()
-        return result
+    async def _send(self, batch: Documents, *, has_slot: bool) -> BatchResult:
+        if not has_slot:
+            await self._slots.acquire()
+        if self.trouble:
+            self._slots.release()
+            return await self._probe(batch)
+        try:
+            return await self._attempt(batch)
+        finally:
+            self._slots.release()
 
     async def _probe(self, batch: Documents) -> BatchResult:
         """One attempt in trouble: waiting batches take turns, each after a pause."""
@@ -152,17 +160,31 @@ class Delivery:
             finally:
                 self._slots.release()
 
+    async def _attempt(self, batch: Documents) -> BatchResult:
+        started = self._clock.monotonic()
+        result = await self._sink.write(batch)
+        if result.verdict == "items":
+            self._successes += 1
+            self._leave_trouble(started)
+            if result.retryable:
+                self._slots.overloaded()
+            else:
+                self._slots.succeeded()
+        return result
+
     def _enter_trouble(self, result: BatchResult) -> None:
+        self._slots.overloaded()
         self._failures += 1
         self._wish = result.retry_after_seconds
         now = self._clock.monotonic()
+        is_news = not self.trouble or result.cause != self._said
         if not self.trouble:
-            self._trouble_since, self._say_after = now, 0.0
-        if result.cause != self.trouble or now >= self._say_after:
-            if now >= self._say_after:
-                self._say_after = now + SAY_AGAIN_SECONDS
-                self._say(result)
-            self.trouble = result.cause or "refused"
+            self._trouble_since = now
+        self.trouble = result.cause or "refused"
+        if now >= self._said_at + (REPEAT_SECONDS if is_news else SAY_AGAIN_SECONDS):
+            self._said, self._said_at, self._is_said = result.cause, now, True
+            self._say(result)
+        self._changed.set()
 
     def _say(self, result: BatchResult) -> None:
         if result.verdict == "pause":
@@ -182,12 +204,14 @@ class Delivery:
 
     def _leave_trouble(self, attempt_started: float) -> None:
         if self.trouble and attempt_started >= self._trouble_since:
-            log.info(
-                "%s takes records again, after %.1f s.",
-                self._target,
-                self._clock.monotonic() - self._trouble_since,
-            )
+            if self._is_said:
+                log.info(
+                    "%s takes records again, after %.1f s.",
+                    self._target,
+                    self._clock.monotonic() - self._trouble_since,
+                )
             self.trouble, self._failures, self._wish = "", 0, None
+            self._is_said = False
             self._changed.set()
 
     async def _settle(self, batch: Documents, result: BatchResult) -> list[Documents]:
@@ -213,7 +237,7 @@ class Delivery:
         self.totals.held += len(result.held)
         self.totals.retried += len(again)
         if again:
-            self._say_items(len(again), result.cause)
+            self._say_put_off(len(again), result.cause)
         return [batch.select(again)] if again else []
 
     def _pay(self, documents: Documents) -> None:
@@ -246,20 +270,20 @@ class Delivery:
         self.totals.dead_letters += len(letters)
         refusal = letters[0][1]
         self._say_dead_letters(
-            f"{self._target} refused {len(letters)} records for good; they are in the "
-            f"dead-letter file. The first: {refusal.type}: {refusal.reason[:300]}"
+            f"{self._target} refused {len(letters)} records for good; {self._letters_fate}. "
+            f"The first: {refusal.type}: {refusal.reason[:300]}"
         )
 
     def _say_dead_letters(self, text: str) -> None:
         now = self._clock.monotonic()
         if now >= self._item_trouble_after:
-            self._item_trouble_after = now + 10.0
+            self._item_trouble_after = now + REPEAT_SECONDS
             log.error(text)
 
-    def _say_items(self, count: int, cause: str) -> None:
+    def _say_put_off(self, count: int, cause: str) -> None:
         now = self._clock.monotonic()
         if now >= self._item_trouble_after:
-            self._item_trouble_after = now + 10.0
+            self._item_trouble_after = now + REPEAT_SECONDS
             log.warning("%s put off %d records (%s); they are sent again.",
                         self._target, count, cause)  # fmt: skip
 
@@ -269,12 +293,18 @@ class Delivery:
         seconds = self._jitter.uniform(0, bound)
         if wish is not None:
             seconds = max(seconds, min(wish, 600.0))
-        await asyncio.sleep(seconds)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._hurried.wait()
+        except TimeoutError:
+            pass
 
 
 def _what_to_do(cause: str) -> str:
     if cause.startswith("HTTP 401"):
         return "Check elasticsearch.api_key, or username and password."
+    if "cluster_block_exception" in cause:
+        return "Free disk space there, or lift the block."
     if cause.startswith("HTTP 403"):
         return "The key or user needs create_doc and auto_configure on the indices."
     return "Check elasticsearch.hosts: is this the address of Elasticsearch itself?"

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from logship.pipeline.slots import Slots
+
+
+def run(work: Callable[[], Awaitable[Any]]) -> Any:
+    async def within() -> Any:
+        async with asyncio.timeout(5):
+            return await work()
+
+    return asyncio.run(within())
+
+
+async def turns(count: int = 10) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(("upper", "limit"), [(1, 1), (2, 2), (16, 2)])
+def test_begins_small(upper: int, limit: int) -> None:
+    """Two at once at the beginning, fewer where no more are allowed."""
+    assert Slots(upper).limit == limit
+
+
+def test_grows_by_one_for_as_many_successes_and_halves() -> None:
+    """Additive increase up to the upper end, multiplicative decrease down to one."""
+    slots = Slots(4)
+    limits = []
+    for _ in range(8):
+        slots.succeeded()
+        limits.append(slots.limit)
+    assert limits == sorted(limits)
+    assert limits[-1] == 4
+    assert limits[0] == 2
+    slots.overloaded()
+    assert slots.limit == 2
+    for _ in range(5):
+        slots.overloaded()
+    assert slots.limit == 1
+
+
+def test_first_come_first_served() -> None:
+    """Whoever waits longest is next, also before somebody who comes when a slot gets free."""
+
+    async def work() -> list[int]:
+        slots, order = Slots(1), []
+
+        async def take(number: int) -> None:
+            await slots.acquire()
+            order.append(number)
+
+        await slots.acquire()
+        for number in range(3):
+            asyncio.create_task(take(number))  # noqa: RUF006 (the loop ends after them)
+            await turns(1)
+        slots.release()
+        late = asyncio.create_task(take(3))
+        for _ in range(3):
+            await turns()
+            slots.release()
+        await late
+        return order
+
+    assert run(work) == [0, 1, 2, 3]
+
+
+def test_more_room_wakes_who_waits() -> None:
+    """A success that raises the limit lets a waiting one in without any release."""
+
+    async def work() -> None:
+        slots = Slots(3)
+        await slots.acquire()
+        await slots.acquire()
+        waiting = asyncio.create_task(slots.acquire())
+        await turns()
+        assert not waiting.done()
+        slots.succeeded()
+        slots.succeeded()
+        slots.succeeded()
+        await waiting
+        assert (slots.taken, slots.limit) == (3, 3)
+
+    run(work)
+
+
+def test_cancelled_in_the_queue_takes_nothing() -> None:
+    """Who stops waiting is passed over."""
+
+    async def work() -> None:
+        slots = Slots(1)
+        await slots.acquire()
+        first, second = (asyncio.create_task(slots.acquire()) for _ in range(2))
+        await turns()
+        first.cancel()
+        slots.release()  # before the cancelled one has run
+        await second
+        assert slots.taken == 1
+        with pytest.raises(asyncio.CancelledError):
+            await first
+
+    run(work)
+
+
+def test_cancelled_with_a_slot_just_given_gives_it_back() -> None:
+    """A slot given in the same moment as the cancellation is not lost."""
+
+    async def work() -> None:
+        slots = Slots(1)
+        await slots.acquire()
+        first, second = (asyncio.create_task(slots.acquire()) for _ in range(2))
+        await turns()
+        slots.release()
+        first.cancel()
+        await second
+        assert slots.taken == 1
+
+    run(work)
+
+
+def test_never_more_than_the_limit() -> None:
+    """Whatever comes, goes and is cancelled, the limit holds and nothing is lost."""
+
+    async def work() -> None:
+        chance, slots = random.Random(7), Slots(5)
+        holding, most = 0, [0]
+
+        async def use() -> None:
+            nonlocal holding
+            await slots.acquire()
+            holding += 1
+            most.append(max(holding, slots.taken))
+            try:
+                await turns(chance.randrange(5))
+            finally:
+                holding -= 1
+                slots.release()
+            (slots.overloaded if chance.random() < 0.2 else slots.succeeded)()
+
+        tasks = []
+        for _ in range(300):
+            tasks.append(asyncio.create_task(use()))
+            if chance.random() < 0.3:
+                chance.choice(tasks).cancel()
+            await turns(chance.randrange(3))
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert max(most) <= 5
+        assert slots.taken == 0
+        assert not slots._waiting
+
+    run(work)
