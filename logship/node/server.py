@@ -104,11 +104,10 @@ class Node:
         self._runner = web.AppRunner(
             app, access_log=None, auto_decompress=False, handler_cancellation=False,
             max_line_size=65536, max_field_size=16384, keepalive_timeout=75.0,
+            shutdown_timeout=_STOP_SECONDS,
         )  # fmt: skip
         await self._runner.setup()
-        site = web.TCPSite(
-            self._runner, self.host, self.port, shutdown_timeout=_STOP_SECONDS, reuse_address=True
-        )
+        site = web.TCPSite(self._runner, self.host, self.port, reuse_address=True)
         await site.start()
         self.port = self._runner.addresses[0][1]
         shown = f"[{self.host}]" if ":" in self.host else self.host

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Coroutine
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from logship.node.server import Node
+
 _START_SECONDS = 30.0
 # The command by itself, so that a mistake in another command does not stop these tests.
-_RUNNER = """\
+RUNNER = """\
 import argparse, sys
 from logship.cli import node
 parser = argparse.ArgumentParser(prog="logship")
@@ -69,7 +74,7 @@ class NodeProcess:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [sys.executable, "-c", _RUNNER, "node"]
+        command = [sys.executable, "-c", RUNNER, "node"]
         command += ["--data", str(self.data_dir), "--listen", f"127.0.0.1:{self.port}"]
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=_environment()
@@ -205,3 +210,39 @@ def get(url: str, *, timeout: float = 30.0) -> Answer:
 def post(url: str, body: Any = None, *, timeout: float = 30.0) -> Answer:
     """Send a POST."""
     return request("POST", url, body, timeout=timeout)
+
+
+class NodeThread:
+    """A node inside this process, on a loop of its own: for options that no flag sets.
+
+    Args:
+        data_dir: Kept as it is.
+        options: For ``Node``.
+    """
+
+    def __init__(self, data_dir: Path, **options: Any) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._node = Node(data_dir, "127.0.0.1", 0, **options)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self.url = ""
+        self.port = 0
+
+    def __enter__(self) -> NodeThread:
+        self._thread.start()
+        self._run(self._node.start())
+        self.url, self.port = self._node.url, self._node.port
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._run(self._node.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(30)
+        self._loop.close()
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
