@@ -18,6 +18,7 @@ from pathlib import Path
 from logship.buffer import Buffer
 from logship.checkpoints.store import CheckpointStore
 from logship.elastic import Elastic
+from logship.errors import StateError
 from logship.host import HostId, boot_id, host_id, host_name
 from logship.interfaces import Clock
 from logship.pipeline import Delivery, Totals, make_ingest
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 SAVE_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 30.0
+SAY_AGAIN_SECONDS = 60.0
 
 
 class SystemClock:
@@ -52,10 +54,12 @@ class Summary:
         totals: What became of the records.
         unconfirmed: Records read and neither delivered nor in a dead letter; they are read
             again by the next run.
+        unreadable: Files that are there and could not be read.
     """
 
     totals: Totals
     unconfirmed: int
+    unreadable: int = 0
 
     def __str__(self) -> str:
         t = self.totals
@@ -116,13 +120,27 @@ class Agent:
         Cancelled, nothing is lost: what is unconfirmed is read again by the next run.
         """
         with StateDir(self.settings.state_dir) as state:
-            host = host_id(self.settings.agent.id, self._environment, state.path)
-            store = CheckpointStore(state.path, now=self._clock.time)
+            host, store = self._open_state(state.path)
             try:
-                self._report_store(store, host)
                 return await self._run(state.path, store, host)
             finally:
                 await store.close()
+
+    def _open_state(self, state: Path) -> tuple[HostId, CheckpointStore]:
+        store = None
+        try:
+            host = host_id(self.settings.agent.id, self._environment, state)
+            store = CheckpointStore(state, now=self._clock.time)
+            self._report_store(store, host)
+        except (OSError, sqlite3.Error) as error:
+            if store is not None:
+                store.close_now()
+            what = getattr(error, "strerror", None) or error
+            raise StateError(
+                f"{state}: the state folder cannot be used ({what}). "
+                "Make it writable, or choose another with --state-dir."
+            ) from error
+        return host, store
 
     async def _run(self, state: Path, store: CheckpointStore, host: HostId) -> Summary:
         settings, clock = self.settings, self._clock
@@ -162,7 +180,8 @@ class Agent:
             await sink.close()
             for pool in (files, work):
                 pool.shutdown(wait=False, cancel_futures=True)
-        return Summary(self.delivery.totals, buffer.used_records)
+        unreadable = sum(len(source.unreadable) for source in self.sources)
+        return Summary(self.delivery.totals, buffer.used_records, unreadable)
 
     def _make_sources(self, store: CheckpointStore, host: HostId, pool: ThreadPoolExecutor) -> None:
         settings = self.settings
@@ -280,7 +299,19 @@ class Agent:
         except sqlite3.Error as error:
             for content in dirty:
                 content.unsaved()
-            log.warning("Cannot save checkpoints: %s. Delivery goes on; it is tried again.", error)
+            if self._clock.monotonic() >= self._say_unsaved_after:
+                self._say_unsaved_after = self._clock.monotonic() + SAY_AGAIN_SECONDS
+                log.warning(
+                    "Cannot save checkpoints in %s: %s. Delivery goes on, and it is tried again. "
+                    "A restart before that reads again what was delivered; ids keep it from "
+                    "doubling.",
+                    store.path,
+                    error,
+                )
+        else:
+            if self._say_unsaved_after:
+                self._say_unsaved_after = 0.0
+                log.info("Checkpoints are saved again.")
 
     def _report_store(self, store: CheckpointStore, host: HostId) -> None:
         if store.moved_aside is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -29,13 +30,15 @@ def run_agent(loaded: Loaded, *, once: bool = False, timeout_seconds: float | No
         timeout_seconds: With *once*, begin to stop after this time.
 
     Returns:
-        0; or 3 with *once*, when anything went to dead letters or stayed unconfirmed.
+        0; or 3 with *once*, when anything went to dead letters, stayed unconfirmed or could not
+        be read.
     """
     from logship.agent import Agent
     from logship.cli.own_log import set_up_log
 
     _reuse_large_blocks()
     set_up_log(loaded.settings.log)
+    _allow_many_files()
     _say_start(loaded)
     agent = Agent(loaded.settings, once=once)
     summary = asyncio.run(_run(agent, timeout_seconds))
@@ -67,7 +70,9 @@ def _reuse_large_blocks() -> None:
 
 def _is_incomplete(summary: Summary) -> bool:
     totals = summary.totals
-    return bool(totals.dead_letters or totals.dropped or summary.unconfirmed)
+    return bool(
+        totals.dead_letters or totals.dropped or summary.unconfirmed or summary.unreadable
+    )
 
 
 async def _run(agent: Agent, timeout_seconds: float | None) -> Summary:
@@ -86,6 +91,15 @@ async def _run(agent: Agent, timeout_seconds: float | None) -> Summary:
     if timeout_seconds is not None:
         loop.call_later(timeout_seconds, agent.stop, LAST_SECONDS)
     return await agent.run()
+
+
+def _allow_many_files() -> None:
+    """Use the system's limit of open files, not a shell's: every tailed file is one."""
+    try:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except (OSError, ValueError):  # macOS refuses what it said is allowed
+        pass
 
 
 def _say_start(loaded: Loaded) -> None:

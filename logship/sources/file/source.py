@@ -129,13 +129,14 @@ class FileSource:
                 after = self._clock.monotonic()
                 next_scan = after + self.settings.scan_interval_seconds
                 self._next_early_scan = after + SCAN_SHARE * (after - now)
+                next_poll = min(next_poll, after + POLL_SECONDS)
             self._take_changes()
             if now >= next_poll:
-                self._poll()
-                next_poll = self._clock.monotonic() + POLL_SECONDS
+                next_poll = now + POLL_SECONDS if self._poll() else next_scan
             if self._ready:
                 if await self._read_one(ingest):
                     last_progress = self._clock.monotonic()
+                next_poll = min(next_poll, now + POLL_SECONDS)
                 if self._stop_by is not None and self._clock.monotonic() >= self._stop_by:
                     return
                 continue
@@ -202,13 +203,17 @@ class FileSource:
             tailer.is_ready = True
             self._ready.append(tailer)
 
-    def _poll(self) -> None:
-        """Look at files that grew lately, or lie elsewhere now, whether notified or not."""
+    def _poll(self) -> bool:
+        """Look at files that grew lately, or lie elsewhere now, whether notified or not.
+
+        Returns whether there are such files.
+        """
         now = self._clock.monotonic()
         for tailer in self._tailers.values():
             waits = tailer.is_blocked or tailer.gone_since is not None
             if waits or now - tailer.grown_at <= LATELY_SECONDS:
                 self._make_ready(tailer)
+        return bool(self._ready)
 
     async def _look_around(self) -> None:
         settings = self.settings

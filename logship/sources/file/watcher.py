@@ -16,8 +16,10 @@ MODIFIED = 2  # the kinds are added (1), modified (2), deleted (3)
 
 log = logging.getLogger(__name__)
 
-# One write makes several events; a few milliseconds bring them together.
-STEP_MILLISECONDS, DEBOUNCE_MILLISECONDS, TIMEOUT_MILLISECONDS = 10, 50, 1000
+# One write makes several events; a few milliseconds bring them together. Every step wakes the
+# process, so that they are longer while nothing happens.
+STEP_MILLISECONDS, IDLE_STEP_MILLISECONDS = 10, 100
+DEBOUNCE_MILLISECONDS, TIMEOUT_MILLISECONDS = 50, 1000
 RESTART_SECONDS = 1.0
 
 
@@ -69,10 +71,10 @@ class Watcher:
                 self._on_change({(MODIFIED, directory)})
 
     def _pass_on(self, notify: RustNotify) -> None:
+        step = STEP_MILLISECONDS
         while not self._stop.is_set():
-            changes = notify.watch(
-                DEBOUNCE_MILLISECONDS, STEP_MILLISECONDS, TIMEOUT_MILLISECONDS, self._stop
-            )
+            changes = notify.watch(DEBOUNCE_MILLISECONDS, step, TIMEOUT_MILLISECONDS, self._stop)
+            step = STEP_MILLISECONDS if isinstance(changes, set) else IDLE_STEP_MILLISECONDS
             if isinstance(changes, set):
                 self._on_change(changes)
             elif changes != "timeout":
