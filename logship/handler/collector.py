@@ -283,8 +283,10 @@ class LogCollector:
         record = logging.LogRecord(self._service, number, "", 0, message, None, None)
         record.levelname = name
         record.__dict__.update(fields)
+        entry = self._documenter.encode(record)
+        entry.fix(self._number)
         self._number += 1
-        return self._documenter.encode(record, self._number - 1)
+        return entry
 
     async def _put(self, buffer: Buffer, entry: Encoded) -> None:
         columns = ([entry.head], [entry.id], [b""], [b""], [entry.body])
