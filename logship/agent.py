@@ -99,6 +99,7 @@ class Agent:
         self._clock = clock or SystemClock()
         self._environment = os.environ if environment is None else environment
         self._stopping = asyncio.Event()
+        self._say_unsaved_after = 0.0
         self._shutdown_seconds = settings.shutdown_timeout_seconds
 
     def stop(self, within_seconds: float | None = None) -> None:
