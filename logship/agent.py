@@ -21,7 +21,7 @@ from logship.elastic import Elastic
 from logship.errors import StateError
 from logship.host import HostId, boot_id, host_id, host_name
 from logship.interfaces import Clock
-from logship.pipeline import Delivery, Totals, make_ingest
+from logship.pipeline import Delivery, Ingestion, Totals
 from logship.route import Route, RouteState, compile_route
 from logship.settings.model import Settings
 from logship.sinks.dead_letters import DeadLetterFiles
@@ -259,7 +259,7 @@ class Agent:
 
     async def _read_one(self, source: FileSource, route: Route, buffer: Buffer) -> None:
         """Run one source; when it fails, report it and try again with growing pauses."""
-        ingest = make_ingest(route, buffer)
+        ingest = Ingestion(route, buffer)
         pause = 1.0
         while True:
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from logship.model import BatchResult, Chunk, Document, Documents, Receipt, Refusal
@@ -17,6 +17,7 @@ __all__ = [
     "Note",
     "Processor",
     "Record",
+    "Route",
     "Sink",
     "Source",
     "Tracker",
@@ -49,9 +50,17 @@ class Tracker(Protocol):
 
 
 class Memory(Protocol):
-    """What a source's route remembers of one content; only the route looks inside."""
+    """What a source's route remembers of one content.
+
+    Attributes:
+        last_time: The last usable time so far, as UTC text.
+        tail: The last bytes that were routed.
+        confirmed_note: What belongs to the last offset that was given as confirmed.
+    """
 
     last_time: str | None
+    tail: bytes
+    confirmed_note: Note
 
     def moved(self, path: str) -> None:
         """The content lies at *path* now."""
@@ -73,8 +82,33 @@ class Content(Protocol):
         """What the source's route remembers of this content."""
 
 
-# Routes a chunk and puts its documents into the buffer; returns when there was room.
-Ingest = Callable[[Chunk, Content], Awaitable[None]]
+class Route(Protocol):
+    """A source's compiled way from chunk to documents; the memory is of its own making."""
+
+    def __call__(self, chunk: Chunk, state: Any, /) -> tuple[Documents, int]:
+        """Return the documents of *chunk*, and up to where they confirm the content."""
+
+    def pending_start(self, state: Any, /) -> int | None:
+        """Where the oldest event under way begins, of which the end was not seen; None: none."""
+
+    def flush(self, state: Any, day: str, /) -> Documents:
+        """Return what is under way as if it ended here; *day* is the mark that holds there."""
+
+
+class Ingest(Protocol):
+    """The way from a source's chunks into the buffer."""
+
+    async def __call__(self, chunk: Chunk, content: Content) -> None:
+        """Route *chunk* and put its documents into the buffer; returns when there was room."""
+
+    def pending_start(self, content: Content) -> int | None:
+        """Where the oldest event under way begins, of which the end was not seen; None: none."""
+
+    async def flush(self, content: Content, end: int, day: str) -> None:
+        """Give out what is under way, as if it ended at *end*, up to where *content* was read.
+
+        That there is an end must be durable before: a split mark.
+        """
 
 
 class Source(Protocol):

@@ -45,6 +45,7 @@ class Chunk:
         tail: The last bytes (up to 256) that end at *end*, as in the file.
         is_cut: The one line in *data* was longer than allowed; *crc* is over all of it.
         is_continued: The first line is the rest of one whose beginning was shipped already.
+        is_split: An event ends with this chunk, whatever follows: a split mark says so.
         crc: CRC-32 of the whole line; only with *is_cut*.
     """
 
@@ -56,6 +57,7 @@ class Chunk:
     tail: bytes = b""
     is_cut: bool = False
     is_continued: bool = False
+    is_split: bool = False
     crc: int = 0
 
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from logship.pipeline.deliver import Delivery, Totals
-from logship.pipeline.ingest import make_ingest
+from logship.pipeline.ingest import Ingestion
 
-__all__ = ["Delivery", "Totals", "make_ingest"]
+__all__ = ["Delivery", "Ingestion", "Totals"]

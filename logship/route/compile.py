@@ -8,21 +8,24 @@ matter. Every other record is parsed, lifted into the flat schema, processed and
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+from itertools import accumulate
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from logship.ids import event_ids
 from logship.interfaces import Clock, Processor, Record
-from logship.model import Chunk, Documents, action_head
+from logship.model import Chunk, Documents, action_head, merge
 from logship.parsers import PARSERS, Parser
+from logship.parsers.multiline import Events, Joiner, add_to_record
 from logship.processors import AddFields, compile_processors
+from logship.route.columns import Columns
 from logship.route.look import DECIDING
 from logship.route.splice import HOST, Splice, context_of
 from logship.route.state import HEADS_KEPT, AcceptWindow, RouteState
 from logship.schema.encode import encode_record
 from logship.schema.flat import add_tag, lift, move_to_extra
-from logship.schema.times import utc_text
+from logship.schema.times import parse_time, utc_text
 from logship.settings.model import IndexSettings, ProcessorSettings, SourceSettings
 from logship.sinks.index_names import IndexNames
 
@@ -86,7 +89,9 @@ class Route:
         clock: Clock,
         stable_ids: bool,
         reads_json: bool,
+        joiner: Joiner | None = None,
     ) -> None:
+        self._joiner = joiner
         self._parser, self._processors = parser, list(processors)
         self._names, self._window, self._clock = names, window, clock
         self._zone = None if zone_name == "local" else ZoneInfo(zone_name)
@@ -95,6 +100,7 @@ class Route:
         self._splice = None
         if (
             reads_json
+            and joiner is None
             and constants is not None
             and not names.has_fields
             and not any(name in DECIDING for name in constants)
@@ -110,75 +116,131 @@ class Route:
         Never raises for anything a line may hold. The same chunk under the same state gives
         the same heads and ids, whenever and however often it is routed.
         """
-        if chunk.day != state.day:
-            state.day = chunk.day
+        self._begin_day(chunk.day, state)
+        if self._joiner is not None:
+            documents = self._joined(chunk, state, self._joiner)
+        else:
+            documents = self._unjoined(chunk, state)
+        pending = self.pending_start(state)
+        if pending is None:
+            state.confirmed_end = chunk.end
+        elif pending >= chunk.start:
+            state.confirmed_end = pending
+        return documents, state.confirmed_end
+
+    def pending_start(self, state: RouteState) -> int | None:
+        """Where the oldest event under way begins, of which the end was not seen; None: none."""
+        return state.join.pending_start if self._joiner is not None else None
+
+    def flush(self, state: RouteState, day: str) -> Documents:
+        """Return what is under way as if it ended here; *day* is the mark that holds there."""
+        self._begin_day(day, state)
+        events = Events() if self._joiner is None else self._joiner.flush(state.join)
+        return self._of_events(events, state, self._clock.monotonic())
+
+    def _begin_day(self, day: str, state: RouteState) -> None:
+        if day != state.day:
+            state.day = day
             state.heads.clear()
+
+    def _unjoined(self, chunk: Chunk, state: RouteState) -> Documents:
         splice = self._splice
         if splice is None or chunk.is_cut or chunk.is_continued or not splice.is_worth_a_look():
             if splice is not None:
                 splice.looked(0)
-            return self._line_by_line(chunk, state, None), chunk.end
+            return self._line_by_line(chunk, state, None)
         documents = splice.whole(chunk, state)
         if documents is None:
-            documents = self._line_by_line(chunk, state, splice)
-        else:
-            splice.looked(len(documents))
-        return documents, chunk.end
+            return self._line_by_line(chunk, state, splice)
+        splice.looked(len(documents))
+        return documents
 
-    def _line_by_line(self, chunk: Chunk, state: RouteState, splice: Splice | None) -> Documents:
-        heads: list[bytes] = []
-        contexts: list[bytes] = []
-        offsets: list[int] = []
-        checksums: list[int] = []
-        bodies: list[bytes] = []
+    def _joined(self, chunk: Chunk, state: RouteState, joiner: Joiner) -> Documents:
+        if chunk.is_cut:  # too long for any event but its own
+            before = self._of_events(joiner.flush(state.join), state, chunk.read_at)
+            return merge([before, self._line_by_line(chunk, state, None)])
+        lines, offsets = self._lines(chunk)
+        events = joiner.join(lines, offsets, state.join)
+        if chunk.is_split:
+            events.extend(joiner.flush(state.join))
+        return self._of_events(events, state, chunk.read_at)
+
+    def _lines(self, chunk: Chunk) -> tuple[list[bytes], list[int]]:
+        """Return the lines of *chunk*, without NUL bytes before them, and their offsets."""
         lines = chunk.data.split(b"\n")
         if not lines[-1]:
             lines.pop()
-        after = chunk.start
+        ends = accumulate([len(line) + 1 for line in lines], initial=chunk.start)
+        offsets = list(ends)[: len(lines)]
+        if b"\0" in chunk.data:
+            for number, line in enumerate(lines):
+                rest = line.lstrip(b"\0")
+                hole = len(line) - len(rest)
+                self.skipped_nul_bytes += hole
+                offsets[number] += hole
+                lines[number] = rest
+        return lines, offsets
+
+    def _line_by_line(self, chunk: Chunk, state: RouteState, splice: Splice | None) -> Documents:
+        columns = Columns(stable_ids=self._stable_ids)
         plain = 0
-        for line in lines:
-            offset, after = after, after + len(line) + 1
+        for line, offset in zip(*self._lines(chunk), strict=True):
             made = splice.one(line, state) if splice is not None else None
             if made is not None:
                 plain += 1
-            else:
-                if line[:1] == b"\0":
-                    line = line.lstrip(b"\0")
-                    self.skipped_nul_bytes += after - 1 - len(line) - offset
-                    offset = after - 1 - len(line)
-                if not line or line == b"\r":
-                    continue
-                made = self._ordinary(line, offset, chunk, state)
-                if made is None:
-                    continue
-            heads.append(made[0])
-            contexts.append(made[1])
-            bodies.append(made[2])
-            offsets.append(offset)
-            checksums.append(chunk.crc if chunk.is_cut else zlib.crc32(line))
+            elif line and line != b"\r":
+                tags = ("cut",) if chunk.is_cut else ()
+                if chunk.is_continued and offset == chunk.start:
+                    tags = (*tags, "continued")
+                made = self._ordinary(line, state, tags)
+            if made is not None:
+                columns.add(made, offset, chunk.crc if chunk.is_cut else zlib.crc32(line))
         if splice is not None:
             splice.looked(plain)
-        ids = event_ids(offsets, checksums) if self._stable_ids else [b""] * len(bodies)
-        numbers = [b"%d," % offset for offset in offsets]
-        return Documents.of((heads, ids, contexts, numbers, bodies), chunk.read_at)
+        return columns.documents(chunk.read_at)
+
+    def _of_events(self, events: Events, state: RouteState, read_at: float) -> Documents:
+        columns = Columns(stable_ids=self._stable_ids)
+        for offset, checksum, payload, time, fields, tags in zip(
+            events.offsets, events.checksums, events.payloads,
+            events.times, events.fields, events.tags, strict=True,
+        ):  # fmt: skip
+            made = self._ordinary(payload, state, tags, time, fields)
+            if made is not None:
+                columns.add(made, offset, checksum)
+        return columns.documents(read_at)
 
     def _ordinary(
-        self, line: bytes, offset: int, chunk: Chunk, state: RouteState
+        self,
+        line: bytes,
+        state: RouteState,
+        tags: Sequence[str] = (),
+        time: str | None = None,
+        fields: Mapping[str, Any] | None = None,
     ) -> tuple[bytes, bytes, bytes] | None:
-        """Parse, lift, process and encode one line to (head, context, body).
+        """Parse, lift, process and encode one line or event to (head, context, body).
 
-        None when a processor dropped it.
+        Args:
+            time: When a container's runtime got it, for records that have no time of their own.
+            fields: What else the runtime says of it.
+
+        Returns:
+            None when a processor dropped it.
         """
         if line.endswith(b"\r"):
             line = line[:-1]
         record = self._parser(line)
         if "parse_error" in record and record.keys() <= _OF_UNPARSED:
             self.parse_errors += 1
+        if fields:
+            add_to_record(record, fields)
+        if time is not None and not line.startswith(b"{"):
+            record["@timestamp"] = time  # a text's own time may be in any zone
         lift(record, self._zone)
-        if chunk.is_cut:
-            add_tag(record, "cut")
-        if chunk.is_continued and offset == chunk.start:
-            add_tag(record, "continued")
+        if time is not None and "@timestamp" not in record:
+            record["@timestamp"] = parse_time(time, UTC)
+        for tag in tags:
+            add_tag(record, tag)
         for process in self._processors:
             processed = process(record)
             if processed is None:

@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from logship.interfaces import Note
+from logship.parsers.multiline import JoinMemory
+
 __all__ = ["AcceptWindow", "RouteState"]
 
 EARLIEST, LATEST = "2000-01-01", "9999-12-31"
@@ -25,6 +28,9 @@ class RouteState:
         heads: What decides the index (the beginning of a record's time, and the fields that
             its name is made of) → head of the action line.
         contexts: What logship adds to records: beginnings of bodies, made when first needed.
+        join: What a joiner has under way.
+        tail: The last bytes that were routed.
+        confirmed_note: What belongs to the last offset that was given as confirmed.
     """
 
     seed: bytes
@@ -33,6 +39,10 @@ class RouteState:
     day: str = ""
     heads: dict[object, bytes] = field(default_factory=dict)
     contexts: dict[object, bytes] = field(default_factory=dict)
+    join: JoinMemory = field(default_factory=JoinMemory)
+    tail: bytes = b""
+    confirmed_note: Note = (b"", None)
+    confirmed_end: int = 0
 
     def moved(self, path: str) -> None:
         """The content lies at *path* now."""
