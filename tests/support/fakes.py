@@ -99,12 +99,13 @@ class FakeSink:
 
     async def write(self, documents: Documents) -> BatchResult:
         self.in_flight += 1
+        gate = self.gate
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             self.batches.append(numbers_of(documents))
             await asyncio.sleep(0)
-            if self.gate is not None:
-                await self.gate.wait()
+            if gate is not None:
+                await gate.wait()
             answer = self._answers.pop(0) if self._answers else self._rule(documents)
             if answer is None:
                 return BatchResult(delivered=range(len(documents)))
