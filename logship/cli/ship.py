@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 from logship.cli.options import add_agent_flags, positive_duration
 
 if TYPE_CHECKING:
+    from logship.errors import Mistake
     from logship.settings.layers import Override
     from logship.settings.load import Loaded
 
 __all__ = ["add_parser", "run"]
+
+SOURCE_FLAGS = {"format": "--format", "start_at": "--start-at", "service": "--service"}
 
 DESCRIPTION = """\
 Tail files and deliver every line to Elasticsearch exactly once, without a settings file.
@@ -98,15 +101,17 @@ def load(
     """
     from dataclasses import replace
 
+    from logship.errors import SettingsError
     from logship.settings.load import load_settings
 
     environment = {k: v for k, v in environment.items() if k != "LOGSHIP_PATHS"}
-    loaded = load_settings(
-        None,
-        environment=environment,
-        working_dir=working_dir,
-        overrides=_overrides(arguments),
-    )
+    overrides = _overrides(arguments)
+    try:
+        loaded = load_settings(
+            None, environment=environment, working_dir=working_dir, overrides=overrides
+        )
+    except SettingsError as error:
+        raise SettingsError([_by_flag(mistake) for mistake in error.mistakes]) from error
     if arguments.state_dir or environment.get("LOGSHIP_STATE_DIR"):
         return loaded
     settings = loaded.settings
@@ -126,7 +131,7 @@ def _overrides(arguments: argparse.Namespace) -> list[Override]:
         what = "standard input is not available in this version of logship; give a file"
         raise SettingsError([Mistake("PATH", what)])
     source: dict[str, Any] = {"name": "ship", "paths": [_literal(p) for p in arguments.paths]}
-    for key in ("format", "start_at", "service"):
+    for key in SOURCE_FLAGS:
         if getattr(arguments, key):
             source[key] = getattr(arguments, key)
     if arguments.field:
@@ -141,6 +146,17 @@ def _overrides(arguments: argparse.Namespace) -> list[Override]:
         Override("log.format", arguments.log_format, "--log-format"),
     ]
     return [override for override in given if override.value]
+
+
+def _by_flag(mistake: Mistake) -> Mistake:
+    """Name the flag that gave a part of the source, instead of the path that began it."""
+    from dataclasses import replace
+
+    for part, flag in SOURCE_FLAGS.items():
+        prefix = f"sources[0].{part}: "
+        if mistake.where == "PATH" and mistake.what.startswith(prefix):
+            return replace(mistake, where=flag, what=mistake.what.removeprefix(prefix))
+    return mistake
 
 
 def _literal(path: str) -> str:

@@ -132,7 +132,7 @@ class AgentProcess:
         *arguments: str | Path,
         log: Path,
         environment: Mapping[str, str] | None = None,
-        prelude: str = "",
+        wrapper: Sequence[str] = (),
         **options: Any,
     ) -> None:
         """Start it.
@@ -140,12 +140,9 @@ class AgentProcess:
         Args:
             log: File for its standard error, appended to.
             environment: Besides PATH and HOME; nothing else is passed on.
-            prelude: Python code to run in the process before logship.
+            wrapper: A command that runs another, put before it.
         """
-        command = [*MAIN, *map(str, arguments)]
-        if prelude:
-            text = f"{prelude}\nimport sys; from logship.cli.main import main; sys.exit(main())"
-            command = [sys.executable, "-c", text, *map(str, arguments)]
+        command = [*wrapper, *MAIN, *map(str, arguments)]
         self._log, self._log_start = log, log.stat().st_size if log.exists() else 0
         kept = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "PYTHONPATH")}
         with log.open("ab") as stderr:
