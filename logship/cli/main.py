@@ -13,7 +13,7 @@ from logship import __version__
 __all__ = ["build_parser", "main"]
 
 # One module per command, in the order of the help. They import what is heavy when they run.
-COMMANDS = ("run", "ship", "check", "schema", "search", "node", "demo")
+COMMANDS = ("run", "ship", "check", "schema", "search", "checkpoints", "node", "demo")
 
 DESCRIPTION = """\
 Ships structured logs into Elasticsearch, each record exactly once, and finds them again.
@@ -40,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"logship {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for name in COMMANDS:
-        import_module(f"logship.cli.{name}").add_parser(subparsers)
+        import_module(f"logship.cli.{name.replace('-', '_')}").add_parser(subparsers)
     return parser
 
 
