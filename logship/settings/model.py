@@ -17,6 +17,7 @@ __all__ = [
     "ElasticsearchSettings",
     "IndexSettings",
     "LogSettings",
+    "MultilineSettings",
     "ProcessorSettings",
     "Settings",
     "SourceSettings",
@@ -100,6 +101,32 @@ class ProcessorSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MultilineSettings:
+    """``multiline`` of a source: which lines are one event. One of the first five is given.
+
+    Attributes:
+        preset: As a language's runtime writes its stack traces.
+        start: Regular expression of lines that begin an event.
+        continuation: Of lines that go on with the one before.
+        end: Of lines that end an event.
+        pattern: Filebeat's, with *negate* and *match*.
+        max_lines: More lines of one event are cut off.
+        timeout_seconds: An event is given out when nothing followed it for so long.
+    """
+
+    preset: str | None = None
+    start: str | None = None
+    continuation: str | None = None
+    end: str | None = None
+    pattern: str | None = None
+    negate: bool = False
+    match: Literal["after", "before"] = "after"
+    max_lines: int = 1000
+    max_bytes: int = MIB
+    timeout_seconds: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
 class SourceSettings:
     """One entry under ``sources``.
 
@@ -110,6 +137,7 @@ class SourceSettings:
         exclude: Globs of files to leave out: absolute, or without a slash about file names.
         format: How a line becomes a record.
         timezone: IANA name or ``local``: of times that carry none.
+        multiline: Which lines are one event; None: each is.
         start_at: Where to begin in files that are seen the first time.
         max_line_bytes: Longer lines are cut there and tagged.
         scan_interval_seconds: How often the globs are looked at besides notifications.
@@ -123,8 +151,9 @@ class SourceSettings:
     paths: tuple[str, ...]
     exclude: tuple[str, ...] = ()
     type: Literal["file"] = "file"
-    format: Literal["auto", "json", "text"] = "auto"
+    format: Literal["auto", "json", "text", "logfmt", "cri", "docker"] = "auto"
     timezone: str = "local"
+    multiline: MultilineSettings | None = None
     start_at: Literal["beginning", "end"] = "beginning"
     max_line_bytes: int = MIB
     scan_interval_seconds: float = 10.0

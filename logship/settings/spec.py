@@ -32,6 +32,7 @@ from logship.settings.model import (
     ElasticsearchSettings,
     IndexSettings,
     LogSettings,
+    MultilineSettings,
     Settings,
     SourceSettings,
 )
@@ -43,6 +44,7 @@ from logship.settings.texts import (
     check_cloud_id,
     check_glob,
     check_host,
+    check_pattern,
     check_source_name,
     check_timezone,
     check_timezone_or_local,
@@ -148,6 +150,41 @@ INDEX = Section(
 
 PROCESSORS = ListOf(Processor())
 
+MULTILINE = Section(
+    MultilineSettings,
+    (
+        Key(
+            "preset",
+            Choice(("java", "python", "go", "node", "ruby", "dotnet", "php", "indented")),
+            "As a language's runtime writes its stack traces.",
+            nullable=True,
+        ),
+        Key("start", Text(check_pattern), "Of lines that begin an event.", nullable=True),
+        Key(
+            "continuation",
+            Text(check_pattern),
+            "Of lines that go on with the one before.",
+            nullable=True,
+        ),
+        Key("end", Text(check_pattern), "Of lines that end an event.", nullable=True),
+        Key("pattern", Text(check_pattern), "Filebeat's, with negate and match.", nullable=True),
+        Key("negate", Flag(), "With pattern: lines that it is not found in."),
+        Key(
+            "match",
+            Choice(("after", "before")),
+            "With pattern: such lines go on with the line before (after), or with the next.",
+        ),
+        Key("max_lines", Number(1, 100_000), "More lines of one event are cut off."),
+        Key("max_bytes", Size(KIB, 64 * MIB), "What is more of one event is cut off."),
+        Key(
+            "timeout",
+            Time(0.1, HOUR_SECONDS),
+            "An event is given out when nothing followed it for so long.",
+        ),
+    ),
+    finish=together.finish_multiline,
+)
+
 SOURCE = Section(
     SourceSettings,
     (
@@ -176,11 +213,8 @@ SOURCE = Section(
         Key(
             "format",
             Choice(
-                ("auto", "json", "text"),
+                ("auto", "json", "text", "logfmt", "cri", "docker"),
                 later=(
-                    "logfmt",
-                    "cri",
-                    "docker",
                     "syslog",
                     "nginx",
                     "apache",
@@ -195,6 +229,7 @@ SOURCE = Section(
             Text(check_timezone_or_local),
             "IANA name or local: of times in lines that carry none.",
         ),
+        Key("multiline", MULTILINE, "Which lines are one event; null: each is.", nullable=True),
         Key(
             "start_at",
             Choice(("beginning", "end")),
@@ -236,7 +271,6 @@ SOURCE = Section(
         "pattern",
         "encoding",
         "delimiter",
-        "multiline",
         "compressed",
         "incomplete_after",
         "when",
@@ -354,6 +388,7 @@ SECTIONS: dict[str, Section] = {
     "elasticsearch": ELASTICSEARCH,
     "index": INDEX,
     "sources[]": SOURCE,
+    "sources[].multiline": MULTILINE,
     "delivery": DELIVERY,
     "dead_letters": DEAD_LETTERS,
     "log": LOG,

@@ -21,6 +21,7 @@ __all__ = [
     "check_cloud_id",
     "check_glob",
     "check_host",
+    "check_pattern",
     "check_source_name",
     "check_timezone",
     "check_timezone_or_local",
@@ -106,6 +107,15 @@ def _has_open_bracket(part: str) -> bool:
             return True
         rest = rest[end + 1 :]
     return False
+
+
+def check_pattern(text: str) -> str:
+    """Return a regular expression of Python's ``re``, as it is applied to the bytes of lines."""
+    try:
+        re.compile(text.encode())
+    except re.error as error:
+        raise ValueError(f"{quote(text)} is no regular expression: {error}") from None
+    return text
 
 
 def check_timezone(text: str) -> str:

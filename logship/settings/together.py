@@ -16,7 +16,13 @@ from logship.settings.texts import credentials
 from logship.settings.tree import quote
 from logship.settings.units import format_size
 
-__all__ = ["finish_elasticsearch", "finish_settings", "finish_source", "name_from_path"]
+__all__ = [
+    "finish_elasticsearch",
+    "finish_multiline",
+    "finish_settings",
+    "finish_source",
+    "name_from_path",
+]
 
 SECRETS = ("api_key", "password", "bearer_token")
 AUTHENTICATIONS = (
@@ -50,6 +56,19 @@ def finish_elasticsearch(given: Given) -> None:
         if given.has("hosts"):
             given.wrong("cloud_id", "hosts is given as well; keep one of the two")
         values["hosts"] = ()
+
+
+def finish_multiline(given: Given) -> None:
+    """Exactly one way of telling where events begin."""
+    ways = ("preset", "start", "continuation", "end", "pattern")
+    chosen = [way for way in ways if given.values.get(way) is not None]
+    if not any(given.has(way) for way in ways):
+        given.wrong("preset", f"is missing; name a preset, or one of {', '.join(ways[1:])}")
+    elif len(chosen) > 1:
+        given.wrong(chosen[1], f"cannot be given together with {chosen[0]}")
+    for extra in ("negate", "match"):
+        if given.has(extra) and not given.has("pattern"):
+            given.wrong(extra, "only goes with pattern")
 
 
 def finish_source(given: Given) -> None:

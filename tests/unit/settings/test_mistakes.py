@@ -168,7 +168,10 @@ IN_A_FILE = [
 
 IN_A_SOURCE = [
     ("format: jsn", '3:5: sources[0].format: unknown format "jsn"; did you mean "json"?'),
-    ("format: cri", '3:5: sources[0].format: "cri" is not available in this version of logship'),
+    (
+        "format: syslog",
+        '3:5: sources[0].format: "syslog" is not available in this version of logship',
+    ),
     ("type: stdin", 'sources[0].type: "stdin" is not available in this version of logship'),
     ("paths: a", "3:5: sources[0].paths: given twice, first in line 2"),
     ("exclude: ['[a']", '3:15: sources[0].exclude[0]: "[a" has a "[" without "]"'),
@@ -238,7 +241,6 @@ NOT_YET = [
             "pattern",
             "encoding",
             "delimiter",
-            "multiline",
             "compressed",
             "incomplete_after",
             "when",

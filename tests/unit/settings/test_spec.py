@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from logship.parsers.multiline_presets import PRESETS
 from logship.settings.json_schema import json_schema
 from logship.settings.kinds import Choice, Number, Size, Time
 from logship.settings.model import Settings
@@ -41,7 +42,7 @@ def test_defaults_are_possible_values(section: Section, key: Any) -> None:
     default = section.default(key)
     if isinstance(key.kind, (Number, Size, Time)) and default is not None:
         assert key.kind.minimum <= default <= key.kind.maximum
-    if isinstance(key.kind, Choice) and not isinstance(default, bool):
+    if isinstance(key.kind, Choice) and not isinstance(default, (bool, type(None))):
         assert default in key.kind.words
 
 
@@ -72,6 +73,8 @@ def test_bounds_hold(path: str, key: Any, load: Load, mistakes: Mistakes) -> Non
         source = "sources: [{paths: a, max_line_bytes: 64}]\n"
         if path == "":
             return f"{own}\n{source}"
+        if path == "sources[].multiline":
+            return f"sources: [{{paths: a, multiline: {{preset: java, {own}}}}}]\n"
         if path == "sources[]":
             return f"sources: [{{paths: a, {own}}}]\ndelivery: {{{roomy}}}\n"
         if key.name == "buffer_bytes":
@@ -102,6 +105,10 @@ def test_the_full_example_has_every_setting() -> None:
     """Nothing that works is missing from config/logship.yaml."""
     document = yaml.safe_load((CONFIG / "logship.yaml").read_text())
     for path, section in SECTIONS.items():
+        if path == "sources[].multiline":
+            text = (CONFIG / "logship.yaml").read_text()
+            assert [key.name for key in section.keys if key.name not in text] == []
+            continue
         if path.endswith("[]"):
             (shown,) = document[path[:-2]]
         else:
@@ -168,3 +175,9 @@ def test_no_verb_is_both_known_and_for_later() -> None:
     assert not set(VERBS) & set(LATER_VERBS)
     for section in SECTIONS.values():
         assert not {key.name for key in section.keys} & set(section.later)
+
+
+def test_multiline_presets_are_those_there_are() -> None:
+    """The settings know each preset of the parsers, and no other."""
+    (preset,) = [key for key in SECTIONS["sources[].multiline"].keys if key.name == "preset"]
+    assert set(preset.kind.words) == set(PRESETS)
