@@ -22,6 +22,21 @@ Record = dict[str, Any]
 # Written by logship alone; what a record brings under these names moves to "extra".
 OWNED = ("log.file.path", "log.offset", "log.file", "@ingested")
 
+# Dotted names below a root that is a text here; what Elastic's and OpenTelemetry's loggers write.
+BELOW_SERVICE = (
+    "service.version",
+    "service.environment",
+    "service.node.name",
+    "service.namespace",
+    "service.instance.id",
+    "service.id",
+    "service.type",
+    "service.state",
+    "service.ephemeral_id",
+)
+# Objects whose "id" is one of ours.
+WITH_IDS = ("trace", "span", "transaction")
+
 TIME_SPELLINGS = ("timestamp", "time", "ts", "asctime")
 LEVEL_SPELLINGS = ("severity", "lvl", "levelname", "log.level")
 
@@ -32,6 +47,8 @@ RESERVED = (
     *TRACE_SPELLINGS,
     *SPAN_SPELLINGS,
     *OWNED,
+    *BELOW_SERVICE,
+    *WITH_IDS,
     "traceparent",
     "event",
     "event.ingested",
@@ -40,6 +57,7 @@ RESERVED = (
     "host",
     "host.name",
     "log",
+    "log.logger",
     "logger.name",
     "service.name",
     "msg",
@@ -167,9 +185,16 @@ def _lift_objects(record: Record) -> None:
         del record["extra"]
         if extra is not None:
             move_to_extra(record, "extra", extra)
-    for name in OWNED:
+    for name in (*OWNED, *BELOW_SERVICE):
         if name in record:
             move_to_extra(record, name, record.pop(name))
+    for name in WITH_IDS:
+        value = record.get(name)
+        if isinstance(value, dict) and "id" in value and f"{name}.id" not in record:
+            record[f"{name}.id"] = value["id"]
+            record[name] = {key: inner for key, inner in value.items() if key != "id"}
+            if not record[name]:
+                del record[name]
     for name, lift_one in _OBJECT_ROOTS:
         if name in record:
             value = record.pop(name)
@@ -256,6 +281,7 @@ def _lift_texts(record: Record) -> None:
     for spelling, name in (
         ("msg", "message"),
         ("service.name", "service"),
+        ("log.logger", "logger"),
         ("logger.name", "logger"),
     ):
         if spelling in record:
