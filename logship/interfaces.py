@@ -62,6 +62,9 @@ class Memory(Protocol):
     tail: bytes
     confirmed_note: Note
 
+    def begin_at(self, offset: int, tail: bytes) -> None:
+        """Reading begins at *offset*, which is confirmed; *tail* are the bytes before it."""
+
     def moved(self, path: str) -> None:
         """The content lies at *path* now."""
 

@@ -306,7 +306,8 @@ class CheckpointStore:
             "SELECT offset, day FROM day_marks WHERE file = ? ORDER BY offset", (row.id,)
         ).fetchall()
         splits = self._db.execute(
-            'SELECT start, "end" FROM split_marks WHERE seed = ? ORDER BY start', (row.seed,)
+            'SELECT start, "end" FROM split_marks WHERE seed = ? AND "end" >= ? ORDER BY start',
+            (row.seed, row.offset),
         ).fetchall()
         path = os.fsdecode(row.path)
         return replace(row, path=path, day_marks=tuple(days), split_marks=tuple(splits))

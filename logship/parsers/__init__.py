@@ -7,10 +7,19 @@ from typing import Any
 
 from logship.parsers.auto import parse_auto
 from logship.parsers.json import parse_json
+from logship.parsers.logfmt import parse_logfmt
 from logship.parsers.text import parse_text
 
 __all__ = ["PARSERS", "Parser"]
 
 Parser = Callable[[bytes], dict[str, Any]]
 
-PARSERS: dict[str, Parser] = {"auto": parse_auto, "json": parse_json, "text": parse_text}
+# By format. What a container's runtime wrote is parsed once its own form is off.
+PARSERS: dict[str, Parser] = {
+    "auto": parse_auto,
+    "cri": parse_auto,
+    "docker": parse_auto,
+    "json": parse_json,
+    "logfmt": parse_logfmt,
+    "text": parse_text,
+}

@@ -20,6 +20,7 @@ from logship.parsers import PARSERS, Parser
 from logship.parsers.multiline import Events, Joiner, add_to_record
 from logship.processors import AddFields, compile_processors
 from logship.route.columns import Columns
+from logship.route.joining import compile_joiner
 from logship.route.look import DECIDING
 from logship.route.splice import HOST, Splice, context_of
 from logship.route.state import HEADS_KEPT, AcceptWindow, RouteState
@@ -65,6 +66,7 @@ def compile_route(
         clock=clock,
         stable_ids=stable_ids,
         reads_json=source.format in ("auto", "json"),
+        joiner=compile_joiner(source.format, source.multiline, source.max_line_bytes),
     )
 
 

@@ -44,6 +44,11 @@ class RouteState:
     confirmed_note: Note = (b"", None)
     confirmed_end: int = 0
 
+    def begin_at(self, offset: int, tail: bytes) -> None:
+        """Reading begins at *offset*, which is confirmed; *tail* are the bytes before it."""
+        self.tail, self.confirmed_end = tail, offset
+        self.confirmed_note = (tail, self.last_time)
+
     def moved(self, path: str) -> None:
         """The content lies at *path* now."""
         self.path = path

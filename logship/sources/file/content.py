@@ -12,6 +12,8 @@ from logship.interfaces import MakeMemory
 
 __all__ = ["FileContent"]
 
+SPLITS_KEPT = 64  # those before the confirmed offset are only needed in the store
+
 
 class FileContent:
     """A content with a seed, from its first line on; outlives the descriptor that reads it.
@@ -113,6 +115,9 @@ class FileContent:
     async def mark_split(self, start: int, end: int) -> None:
         """Note durably that the event at *start* ends at *end*, whatever follows there."""
         await self._store.add_split_mark(self.row.seed, start, end)
+        if len(self.splits) >= SPLITS_KEPT:
+            confirmed = self.tracker.confirmed
+            self.splits = [mark for mark in self.splits if mark[1] >= confirmed]
         self.splits.append((start, end))
 
 

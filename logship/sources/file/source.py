@@ -15,7 +15,7 @@ from logship.checkpoints.store import CheckpointStore, FileRow
 from logship.ids import TAIL_BYTES
 from logship.interfaces import Clock, Ingest, MakeMemory
 from logship.model import Chunk
-from logship.settings.model import SourceSettings
+from logship.settings.model import MultilineSettings, SourceSettings
 from logship.sources.file.content import FileContent
 from logship.sources.file.discovery import Found, Root, Scan, names, scan, watch_roots
 from logship.sources.file.identity import Candidate
@@ -65,6 +65,8 @@ class FileSource:
         self.unreadable: set[str] = set()
         self._store, self._clock, self._pool = store, clock, pool
         self._seeding, self._once = seeding, once
+        multiline = settings.multiline or MultilineSettings()
+        self._event_timeout_seconds = multiline.timeout_seconds
         self._known = KnownContents(settings.name, store, make_memory)
         self.contents: dict[int, FileContent] = self._known.contents
         self._tailers: dict[tuple[int, int], Tailer] = {}
@@ -138,6 +140,7 @@ class FileSource:
                     last_progress = self._clock.monotonic()
                 next_poll = min(next_poll, now + POLL_SECONDS)
                 if self._stop_by is not None and self._clock.monotonic() >= self._stop_by:
+                    await self._flush_all(ingest)
                     return
                 continue
             if self._once and not self._scan_due:
@@ -145,6 +148,7 @@ class FileSource:
                 return
             if self._is_done(last_progress):
                 await self._finish_deleted(ingest)
+                await self._flush_all(ingest)
                 return
             next_look = min(next_scan, self._next_early_scan) if self._scan_due else next_scan
             await self._sleep(min(next_look, next_poll), last_progress)
@@ -467,13 +471,32 @@ class FileSource:
 
     async def _at_end(self, tailer: Tailer, ingest: Ingest) -> None:
         """Everything there has been read: truncated, rotated and quiet, or just up to date?"""
+        quiet_seconds = self._clock.monotonic() - tailer.grown_at
         if tailer.is_rewritten or await tailer.size() < tailer.position:
+            await self._flush(tailer, ingest)
             await self._truncated(tailer)
         elif tailer.gone_since is not None and not self._once:
             quiet_since = max(tailer.gone_since, tailer.grown_at)
             if self._clock.monotonic() - quiet_since >= self.settings.rotate_wait_seconds:
                 await self._finish(tailer, ingest)
                 await self._close(tailer, is_gone=True)
+        elif quiet_seconds >= self._event_timeout_seconds:
+            await self._flush(tailer, ingest)
+
+    async def _flush(self, tailer: Tailer, ingest: Ingest) -> None:
+        """Give out the event under way: that it ends here is noted durably first."""
+        content = tailer.content
+        if content is None:
+            return
+        start = ingest.pending_start(content)
+        if start is not None:
+            end = tailer.given_out
+            await content.mark_split(start, end)
+            await ingest.flush(content, end, content.day_at(start)[0])
+
+    async def _flush_all(self, ingest: Ingest) -> None:
+        for tailer in list(self._tailers.values()):
+            await self._flush(tailer, ingest)
 
     async def _truncated(self, tailer: Tailer) -> None:
         content = tailer.content
@@ -513,6 +536,7 @@ class FileSource:
             await self._ingest(tailer, chunks, ingest)
         if not tailer.is_rewritten:
             await self._ingest(tailer, await tailer.finish(), ingest)
+        await self._flush(tailer, ingest)
 
     async def _close(self, tailer: Tailer, *, is_gone: bool = False) -> None:
         self._tailers.pop(tailer.key, None)

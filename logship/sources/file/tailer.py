@@ -78,6 +78,11 @@ class Tailer:
         return self._raw.fileno()
 
     @property
+    def given_out(self) -> int:
+        """Offset up to which chunks were given out."""
+        return self._start
+
+    @property
     def pending_bytes(self) -> int:
         """How much was read and is no complete line yet."""
         return self.position - self._start
@@ -86,6 +91,7 @@ class Tailer:
         """Begin giving out chunks of *content*; *tail* are the bytes before the position."""
         self.content = content
         self._tail = self._before = tail[-TAIL_BYTES:]
+        content.state.begin_at(self._start, self._tail)
         ended_here = any(end == self._start for _, end in content.splits)
         self._continues = ended_here and not tail.endswith(b"\n")
 
@@ -214,6 +220,8 @@ class Tailer:
             if self._start < end <= self._start + len(buffer):
                 part, buffer = buffer[: end - self._start], buffer[end - self._start :]
                 chunks += self._complete(part)
+                if chunks:
+                    chunks[-1].is_split = True
                 self._continues = not part.endswith(b"\n")
         complete = buffer.rfind(b"\n") + 1
         if complete:
