@@ -22,11 +22,11 @@ from typing import Any
 
 from logship.parsers.multiline import Events, JoinMemory, Limits, Multiline, Pending, flush_pending
 
-__all__ = ["CriJoiner", "Partials", "Stacked"]
+__all__ = ["CriJoiner", "Partials", "Stacked", "is_cri_line"]
 
 STREAMS: dict[str, Mapping[str, Any]] = {name: {"stream": name} for name in ("stdout", "stderr")}
 
-_STREAMS = {name.encode(): (name, fields) for name, fields in STREAMS.items()}
+_NAMES = {name.encode(): name for name in STREAMS}
 _FIELDS = {name.encode(): fields for name, fields in STREAMS.items()}
 _CONTINUED = ("continued",)
 _UNREADABLE = {"parse_error": "not a line of a CRI container log"}
@@ -112,20 +112,34 @@ class CriJoiner(Partials):
                 return events
         events = Events()
         for line, offset in zip(lines, offsets, strict=True):
-            parts = line.split(b" ", 3)
-            if len(parts) == 3:  # some runtimes leave out the blank before an empty text
-                parts.append(b"")
-            if len(parts) == 4 and parts[1] in _STREAMS and _is_time(parts[0]):
-                stream, fields = _STREAMS[parts[1]]
-                flag = parts[2].partition(b":")[0]
-                if flag in (b"F", b"P"):
-                    self._put(
-                        line, offset, parts[3], stream, memory, events,
-                        is_final=flag == b"F", time=parts[0].decode(), fields=fields,
-                    )  # fmt: skip
-                    continue
-            events.add(offset, zlib.crc32(line), line.rstrip(b"\r\n"), fields=_UNREADABLE)
+            found = _read(line)
+            if found is None:
+                events.add(offset, zlib.crc32(line), line.rstrip(b"\r\n"), fields=_UNREADABLE)
+                continue
+            time, stream, flag, text = found
+            self._put(
+                line, offset, text, stream, memory, events,
+                is_final=flag == b"F", time=time, fields=STREAMS[stream],
+            )  # fmt: skip
         return events
+
+
+def is_cri_line(line: bytes) -> bool:
+    """Whether *line* is one of a CRI container log."""
+    return _read(line) is not None
+
+
+def _read(line: bytes) -> tuple[str, str, bytes, bytes] | None:
+    """Return (time, stream, P or F, text); None for a line of another form."""
+    parts = line.split(b" ", 3)
+    if len(parts) == 3:  # some runtimes leave out the blank before an empty text
+        parts.append(b"")
+    if len(parts) != 4 or parts[1] not in _NAMES or not _is_time(parts[0]):
+        return None
+    flag = parts[2].partition(b":")[0]
+    if flag not in (b"F", b"P"):
+        return None
+    return parts[0].decode(), _NAMES[parts[1]], flag, parts[3]
 
 
 def _all_complete(lines: Sequence[bytes], offsets: Sequence[int]) -> Events | None:
@@ -137,7 +151,7 @@ def _all_complete(lines: Sequence[bytes], offsets: Sequence[int]) -> Events | No
         return None
     joined = b"\n".join(times)
     present = set(streams)
-    if set(flags) != {b"F"} or not _STREAMS.keys() >= present or not _are_times(joined + b"\n"):
+    if set(flags) != {b"F"} or not _FIELDS.keys() >= present or not _are_times(joined + b"\n"):
         return None
     payloads = [text.rstrip(b"\r\n") for text in texts]
     fields = list(map(_FIELDS.__getitem__, streams))
