@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from logship.handler.context import bind, trace
 from logship.handler.exchange import PATH_SAFE, Exchange, Options
+from logship.handler.lifespan import Lifespan
 
 __all__ = ["ASGIMiddleware"]
 
@@ -28,6 +29,9 @@ class ASGIMiddleware:
     ``user_id`` and ``request_id``: when the last byte was handed over, or the application
     ended. Exceptions and answers from 500 on are errors, with the exception, which goes on to
     the server. WebSockets get trace and request id, and no record.
+
+    When the server shuts the application down, what handlers have queued is delivered, as at a
+    normal exit: uvicorn ends the process in a way that runs no ``atexit``.
 
     ``client_ip`` is what the server says; let that read proxies' headers (uvicorn's
     ``--proxy-headers``).
@@ -73,6 +77,9 @@ class ASGIMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
+        if scope["type"] == "lifespan":
+            await Lifespan(self._app, receive, send).serve(scope)
+            return
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return

@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from logship.handler import process
 from logship.handler.console import ConsoleHandler, TextFormatter, is_terminal, wants_color
 from logship.handler.formatter import JsonFormatter
 from logship.handler.hooks import install_exception_hooks, is_uncaught
@@ -79,6 +80,8 @@ def configure_logging(
             handlers += _files(directory, service, environment)
         if hosts is not None:
             shipping = _shipping(hosts, service=service, environment=environment, **options)
+            for handler in handlers:
+                handler.addFilter(_is_not_of_shipping)
             handlers.append(shipping)
     except BaseException:
         _close(handlers)
@@ -154,6 +157,11 @@ def _shipping(hosts: str | Sequence[str], **options: Any) -> LogshipHandler:
     from logship.handler.handler import LogshipHandler
 
     return LogshipHandler(hosts, **options)
+
+
+def _is_not_of_shipping(record: logging.LogRecord) -> bool:
+    """Leave out what the HTTP client says of each request that ships records: one every second."""
+    return record.thread not in process.shipping or record.levelno >= logging.WARNING
 
 
 def _put_in_place(handlers: list[logging.Handler], level: int) -> None:

@@ -7,6 +7,7 @@ import enum
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 import logship
 from logship.handler import collector as module
 from tests.support.elastic_fake import ElasticFake
+from tests.support.node import NodeProcess, post
 from tests.support.wait import wait_until
 
 
@@ -256,3 +258,39 @@ class TestTrouble:
 
         run(work, fake.url)
         assert fake.documents == {}
+
+
+def test_finds_what_it_shipped() -> None:
+    """Records that were logged are found by query, level, service and range, newest first."""
+    found: dict[str, list[str]] = {}
+
+    async def work(collector: logship.LogCollector) -> None:
+        for number, level in enumerate(("INFO", "error", "INFO")):
+            await collector.log(level, f"order {number} placed", extra={"number": number})
+            assert await collector.flush(15)  # the order of one millisecond is not promised
+        await asyncio.to_thread(post, f"{node.url}/logs-*/_refresh")
+        now = datetime.now(UTC)
+        for name, options in {
+            "all": {"query": "order"},
+            "error": {"query": "", "level": "Error"},
+            "number": {"query": "extra.number:[1 TO 5]", "service": "orders"},
+            "service": {"query": "*", "service": "others"},
+            "range": {"query": "order", "start_time": now - timedelta(hours=1), "end_time": now},
+            "past": {"query": "order", "end_time": now - timedelta(hours=1)},
+            "limit": {"query": "order", "limit": 1},
+        }.items():
+            hits = await collector.search_logs(**options)  # type: ignore[arg-type]
+            assert all(hit["_source"]["timestamp"].endswith("Z") for hit in hits)
+            found[name] = [hit["_source"]["message"].split()[1] for hit in hits]
+
+    with NodeProcess() as node:
+        run(work, node.url)
+    assert found == {
+        "all": ["2", "1", "0"],
+        "error": ["1"],
+        "number": ["2", "1"],
+        "service": [],
+        "range": ["2", "1", "0"],
+        "past": [],
+        "limit": ["2"],
+    }
