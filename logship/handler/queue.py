@@ -1,75 +1,188 @@
-"""The queue between an application's threads and the shipping thread."""
+"""The queue between an application's threads and the shipping thread.
+
+Producers share a short re-entrant lock. The shipping thread takes no part in it: it pops from
+the other end and keeps totals of its own, so that no producer ever waits for it.
+"""
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections import Counter, deque
-from collections.abc import Callable
+import time
+from collections import deque
+from collections.abc import Sequence
 from typing import Literal
 
 from logship.handler.document import Encoded
+from logship.handler.drops import Drops
 
 __all__ = ["Overflow", "Queue"]
 
-Overflow = Literal["drop_oldest", "drop_newest"]
+Overflow = Literal["drop_oldest", "drop_newest", "drop_low_levels", "block", "spool"]
+
+_BANDS = (20, 30, 40)  # below INFO, below WARNING, below ERROR, and the rest
+_LOOK_AGAIN_SECONDS = 0.002
 
 
 class Queue:
-    """Bounded in bytes and records. Producers never wait for the consumer.
+    """Holds what was emitted until it is taken, and counts it until it is settled.
 
-    The lock is re-entrant and held for a few instructions: a ``__del__`` that logs while the
-    garbage collector runs inside of it must not block for ever.
+    The lock is re-entrant and what runs under it is not entered twice: a ``__del__`` or a signal
+    handler that logs while its thread is inside leaves its record to be admitted next.
 
     Attributes:
-        put_count: Records so far that were offered.
-        dropped: Records so far that were dropped, by reason.
+        emitted: Records so far that were offered.
+        dropped: Records of them that were dropped here.
+        drops: The same by reason and level.
+        settled_records: Records so far that need no more care; written by their owner alone.
+        settled_bytes: The same in bytes.
     """
 
     def __init__(
-        self,
-        *,
-        max_bytes: int,
-        max_records: int,
-        overflow: Overflow,
-        beyond: Callable[[], tuple[int, int]],
+        self, *, max_bytes: int, max_records: int, overflow: Overflow, max_block_seconds: float
     ) -> None:
-        self.put_count = 0
-        self.dropped: Counter[str] = Counter()
+        self.emitted = self.dropped = 0
+        self.drops = Drops()
+        self.settled_records = self.settled_bytes = 0
         self._max_bytes, self._max_records = max_bytes, max_records
-        self._overflow = overflow
-        self._beyond = beyond  # (bytes, records) that left the queue and are not settled
+        self._overflow, self._max_block_seconds = overflow, max_block_seconds
         self._lock = threading.RLock()
-        self._entries: deque[Encoded] = deque()
-        self._bytes = 0
+        self._is_inside = False
+        self._arrivals: deque[Encoded] = deque()
+        count = len(_BANDS) + 1 if overflow == "drop_low_levels" else 1
+        self._bands: tuple[deque[Encoded], ...] = tuple(deque() for _ in range(count))
+        self._numbers = itertools.count()
+        self._put_records = self._put_bytes = 0
+        self._displaced_records = self._displaced_bytes = 0
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return sum(map(len, self._bands))
 
-    def number(self) -> int:
-        """Return the number of the next record: 0, 1, 2, … without repeats."""
-        with self._lock:
-            self.put_count += 1
-            return self.put_count - 1
+    @property
+    def is_half_full(self) -> bool:
+        """Whether half of a bound is used by what waits here or is under way."""
+        records, size = self._used()
+        return 2 * records > self._max_records or 2 * size > self._max_bytes
 
     def put(self, entry: Encoded) -> None:
-        """Append *entry*; when that passes a bound, something is dropped and counted."""
-        with self._lock:
-            self._entries.append(entry)
-            self._bytes += entry.size_bytes
-            used_bytes, used_records = self._beyond()
-            while self._entries and (
-                self._bytes + used_bytes > self._max_bytes
-                or len(self._entries) + used_records > self._max_records
-            ):
-                newest = self._overflow == "drop_newest"
-                gone = self._entries.pop() if newest else self._entries.popleft()
-                self._bytes -= gone.size_bytes
-                self.dropped["queue_full"] += 1
+        """Number *entry* and append it; when that passes a bound, the overflow policy decides.
 
-    def take(self, most: int) -> list[Encoded]:
-        """Return up to *most* entries, oldest first."""
+        Returns at once, but under ``block``, which waits for room as long as it may.
+        """
+        if self._overflow == "block" and not self._has_room(entry):
+            self._wait_for_room(entry)
         with self._lock:
-            count = min(most, len(self._entries))
-            taken = [self._entries.popleft() for _ in range(count)]
-            self._bytes -= sum(entry.size_bytes for entry in taken)
+            self._arrivals.append(entry)
+            while self._arrivals and not self._is_inside:
+                self._is_inside = True
+                try:
+                    self._admit(self._arrivals.popleft())
+                finally:
+                    self._is_inside = False
+
+    def put_back(self, entries: Sequence[Encoded]) -> None:
+        """Return *entries*, which were taken, to where they came from."""
+        for entry in reversed(entries):
+            self._band(entry).appendleft(entry)
+
+    def count_drop(self, reason: str, level: int) -> None:
+        """Count a record that was offered and could not even be queued."""
+        with self._lock:
+            self.emitted += 1
+            self._drop(reason, level)
+
+    def take(self, most: int, most_bytes: int) -> list[Encoded]:
+        """Return up to about that many entries: higher bands first, oldest first in each."""
+        taken: list[Encoded] = []
+        size = 0
+        for band in reversed(self._bands):
+            while len(taken) < most and size < most_bytes:
+                try:
+                    entry = band.popleft()
+                except IndexError:
+                    break
+                taken.append(entry)
+                size += entry.size_bytes
         return taken
+
+    def take_all(self) -> list[Encoded]:
+        """Return everything, in the order of the numbers."""
+        taken = self.take(1 << 62, 1 << 62)
+        return sorted(taken, key=lambda entry: entry.number)
+
+    def settle(self, entry: Encoded) -> None:
+        """Count *entry*, which was taken, as settled. Only its owner may call this."""
+        self.settled_records += 1
+        self.settled_bytes += entry.size_bytes
+
+    def is_done_before(self, number: int) -> bool:
+        """Whether nothing numbered below *number* waits here."""
+        for band in self._bands:
+            try:
+                if band[0].number < number:
+                    return False
+            except IndexError:
+                continue
+        return True
+
+    def next_number(self) -> int:
+        """Return a number above those of all records so far, which no record will have."""
+        return next(self._numbers)
+
+    def _used(self) -> tuple[int, int]:
+        """(records, bytes) that wait here or are under way."""
+        return (
+            self._put_records - self._displaced_records - self.settled_records,
+            self._put_bytes - self._displaced_bytes - self.settled_bytes,
+        )
+
+    def _has_room(self, entry: Encoded) -> bool:
+        records, size = self._used()
+        return records < self._max_records and size + entry.size_bytes <= self._max_bytes
+
+    def _wait_for_room(self, entry: Encoded) -> None:
+        # Looking again is all there is: a condition's inner lock is not re-entrant, and a
+        # __del__ that logs inside of it would wait for its own thread.
+        deadline = time.monotonic() + self._max_block_seconds
+        while not self._has_room(entry) and time.monotonic() < deadline:
+            time.sleep(_LOOK_AGAIN_SECONDS)
+
+    def _admit(self, entry: Encoded) -> None:
+        self.emitted += 1
+        entry.fix(next(self._numbers))
+        if entry.size_bytes > self._max_bytes and not entry.must_stay:
+            self._drop("too_large", entry.level)
+            return
+        while not (entry.must_stay or self._has_room(entry)):
+            gone = self._give_way(entry)
+            if gone is None:
+                self._drop("queue_full", entry.level)
+                return
+            self._displaced_records += 1
+            self._displaced_bytes += gone.size_bytes
+            self._drop("queue_full", gone.level)
+        self._band(entry).append(entry)
+        self._put_records += 1
+        self._put_bytes += entry.size_bytes
+
+    def _drop(self, reason: str, level: int) -> None:
+        self.dropped += 1
+        self.drops.add(reason, level)
+
+    def _give_way(self, entry: Encoded) -> Encoded | None:
+        """Return what goes in favour of *entry*, out of the queue; None: *entry* itself goes."""
+        if self._overflow in ("drop_newest", "block"):
+            return None
+        own = self._band(entry)
+        for band in self._bands:
+            try:
+                return band.popleft()
+            except IndexError:
+                if band is own:
+                    break
+        return None
+
+    def _band(self, entry: Encoded) -> deque[Encoded]:
+        if len(self._bands) == 1:
+            return self._bands[0]
+        return self._bands[sum(entry.level >= bound for bound in _BANDS)]

@@ -1,206 +1,343 @@
-"""The shipping thread: the agent's own pipeline on a thread and loop of its own.
+"""The shipping thread, and what other threads may say to it.
 
-Nothing here uses an executor: at interpreter shutdown executors are gone, and what is
-queued must still go out.
+The pipeline itself (:mod:`logship.handler.flow`) is imported on that thread: it costs half a
+second, which the application must not pay.
 """
 
 from __future__ import annotations
 
-import asyncio
-import socket
+import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from logship.handler import process
+from logship.handler.document import Documenter, Encoded
+from logship.handler.drops import Tally
+from logship.handler.gently import importing_gently
 from logship.handler.queue import Queue
+from logship.handler.spool import Spool
 from logship.settings.model import DeliverySettings, ElasticsearchSettings, IndexSettings
 
 if TYPE_CHECKING:
-    from logship.buffer import Buffer
-    from logship.pipeline import Delivery
+    import asyncio
 
-__all__ = ["Shipper"]
+    from logship.handler.flow import Flow
+    from logship.handler.letters import Letters
 
-TAKEN_AT_ONCE = 500
-REST_SECONDS = 0.02  # between two looks into a busy queue: at most 50 wake-ups a second
+__all__ = ["Account", "Shipper", "ShipperSettings"]
 
-
-class _Loop(asyncio.SelectorEventLoop):
-    """Resolves names on its own thread, which has nothing else to do."""
-
-    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
-        return socket.getaddrinfo(host, port, **options)
+AGAIN_SECONDS = 1.0
+HURRY_SECONDS = 0.25
+MOVING_SECONDS = 0.5
 
 
-class _Clock:
-    monotonic = staticmethod(time.monotonic)
-    time = staticmethod(time.time)
+@dataclass(frozen=True, slots=True)
+class ShipperSettings:
+    """What a shipper works from.
+
+    Attributes:
+        buffer_records: Bound of what has left the queue, beside the bound in bytes.
+        spool_dir: Where records go that must wait on disk; None for nowhere.
+        spool_max_bytes: Bound of that folder.
+        spools: Whether a full queue goes there, too.
+    """
+
+    elasticsearch: ElasticsearchSettings
+    index: IndexSettings
+    delivery: DeliverySettings
+    buffer_records: int
+    spool_dir: Path | None
+    spool_max_bytes: int
+    spools: bool
 
 
-class _Receipt:
-    """Counts what is settled. Used on the shipping thread alone."""
+@dataclass(slots=True)
+class Account:
+    """What became of a handler's records, over all its shippers. Beside the queue's own counts.
 
-    def __init__(self) -> None:
-        self.settled = 0
+    Attributes:
+        prefixes: What the ids of its documents begin with.
+        spooled: Records that are in the spool.
+        recovered: Records of other processes that were delivered from there.
+        handed_on: Records that another handler of this process took over.
+        lost: Records that were given up.
+        letters: What was refused for good.
+        reported: What was reported as dropped.
+        reported_until: Epoch seconds of the last drop that was.
+    """
 
-    def settle(self, count: int) -> None:
-        self.settled += count
+    prefixes: set[str]
+    spooled: int = 0
+    recovered: int = 0
+    handed_on: int = 0
+    lost: int = 0
+    letters: Letters | None = None
+    reported: Tally = field(default_factory=Counter)
+    reported_until: float = 0.0
+
+    @property
+    def rejected(self) -> int:
+        """Records that were refused for good."""
+        return 0 if self.letters is None else self.letters.own
+
+    def is_own(self, document_id: str) -> bool:
+        """Whether that is the id of a document of this handler."""
+        return document_id[:16] in self.prefixes
 
 
 class Shipper:
     """Takes records from a queue and delivers them, on a daemon thread.
 
     Attributes:
-        settled: Records so far that are delivered or rejected for good.
+        ident: Of the thread that ships, as :func:`threading.get_ident` gives it; 0 before.
+        is_awake: Whether it will look into the queue by itself.
+        is_closing: Whether it is to end when everything is settled.
+        last_number: While closing: what is numbered from here on came too late for it.
+        has_ended: Whether it does nothing any more.
+        account: What became of the records.
+        failure: Why it had to begin again, one line; empty when it had not.
     """
 
     def __init__(
         self,
         queue: Queue,
-        elasticsearch: ElasticsearchSettings,
-        index: IndexSettings,
-        delivery: DeliverySettings,
+        documenter: Documenter,
+        settings: ShipperSettings,
+        account: Account,
+        on_end: Callable[[Shipper], None],
     ) -> None:
-        self._queue, self._elasticsearch, self._index = queue, elasticsearch, index
-        self._settings = delivery
-        self._receipt = _Receipt()
-        self._loop: _Loop | None = None
-        self._wake: asyncio.Event | None = None
-        self._is_awake = False
-        self._closing = False
-        self._buffer: Buffer | None = None
-        self.delivery: Delivery | None = None
+        self.queue, self.documenter, self.settings = queue, documenter, settings
+        self.account = account
+        self.ident = self.last_number = 0
+        self.is_awake = self.is_closing = self.has_ended = False
         self.failure = ""
-        self.thread = threading.Thread(target=self._run, name="logship-handler", daemon=True)
+        self.spool = _spool(settings, documenter.prefix)
+        self._on_end = on_end
+        self._is_stopped = self._is_left = False
+        self._pending: set[Encoded] = set()
+        # Held while records go from the queue to what is pending, so that whoever looks for
+        # everything unsettled finds each of them in one of the two.
+        self._hand = threading.RLock()
+        self._flow: Flow | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._by: float | None = None
+        self._thread = threading.Thread(target=self._run, name="logship-handler", daemon=True)
 
-    @property
-    def settled(self) -> int:
-        """Records so far that are delivered or rejected for good."""
-        return self._receipt.settled
-
-    @property
-    def under_way(self) -> tuple[int, int]:
-        """Bytes and records that left the queue and are not settled."""
-        buffer = self._buffer
-        return (buffer.used_bytes, buffer.used_records) if buffer is not None else (0, 0)
+    # --- from any thread -------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start the thread."""
-        self.thread.start()
+        """Start the thread.
+
+        Raises:
+            RuntimeError: No thread can be started (any more).
+        """
+        self._thread.start()
+
+    def run_here(self, by: float) -> None:
+        """Ship on the calling thread until everything is settled, or *by* (monotonic seconds).
+
+        For the end of the interpreter, when no thread can be started any more.
+        """
+        self._by, self.last_number = by, self.queue.next_number()
+        self.is_closing = True
+        self._run()
 
     def wake(self) -> None:
-        """Say that there is something in the queue. From any thread; never blocks."""
-        if self._is_awake:
-            return
-        loop, wake = self._loop, self._wake
-        if loop is None or wake is None:
-            return  # it looks into the queue when it begins
-        self._is_awake = True
-        try:
-            loop.call_soon_threadsafe(wake.set)
-        except RuntimeError:  # closed
-            pass
+        """Say that there is something in the queue. Never blocks."""
+        if not self.is_awake and self._flow is not None:
+            self.is_awake = True
+            self._call(self._flow.wake)
 
     def hurry(self) -> None:
-        """Send what is there without waiting for a batch to fill. From any thread."""
+        """Send what is there, and what waits for another attempt, at once."""
+        if self._flow is not None:
+            self._call(self._flow.hurry)
+
+    def finish(self, by: float) -> None:
+        """Let the thread end when everything is settled, at the latest *by*."""
+        self._by, self.last_number = by, self.queue.next_number()
+        self.is_closing = True
+        self.hurry()
+        self._call(self._stop_in_time)
+
+    def stop(self) -> None:
+        """Let the thread end now; what is not settled is for :meth:`rest`."""
+        self._is_stopped = True
+        self._call(self._cancel)
+
+    def join(self, by: float) -> bool:
+        """Wait until the thread has ended, and keep it in a hurry; whether it has."""
+        while self._thread.is_alive() and (seconds := by - time.monotonic()) > 0:
+            self.hurry()
+            self._thread.join(min(seconds, HURRY_SECONDS))
+        return not self._thread.is_alive()
+
+    def rest(self) -> list[Encoded] | None:
+        """Take over everything that is not settled, in the order of the numbers.
+
+        What is under way at this moment may be stored nevertheless. Only the first call gets
+        something; None for all others.
+        """
+        self._is_stopped = True
+        has_hand = self._hand.acquire(timeout=MOVING_SECONDS)
+        try:
+            if self._is_left:
+                return None
+            self._is_left = True
+            pending, self._pending = self._pending, set()
+            rest = [*pending, *self.queue.take_all()]
+        finally:
+            if has_hand:
+                self._hand.release()
+        return sorted(rest, key=lambda entry: entry.number)
+
+    def is_done_before(self, number: int) -> bool:
+        """Whether everything numbered below *number* is settled."""
+        if not self.queue.is_done_before(number):
+            return False
+        with self._hand:
+            pending = self._pending.copy()
+        return self.queue.is_done_before(number) and all(
+            entry.number >= number for entry in pending
+        )
+
+    @property
+    def is_recovering(self) -> bool:
+        """Whether documents of the spool are being delivered."""
+        return self._flow is not None and self._flow.is_recovering
+
+    @property
+    def has_unreported(self) -> bool:
+        """Whether drops are to be reported."""
+        return self._flow is not None and bool(self._flow.unreported())
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing goes out at present, one line; empty while all is well."""
+        if self.failure or self._flow is None:
+            return self.failure
+        return self._flow.delivery.trouble
+
+    def say(self, text: str) -> None:
+        """Tell people something on stderr, where there is one."""
+        process.say(text)
+
+    # --- on the shipping thread ------------------------------------------------------------
+
+    def take(self, most: int, most_bytes: int) -> list[Encoded]:
+        """Take entries from the queue; each is pending until it is settled."""
+        with self._hand:
+            if self._is_stopped:
+                return []
+            entries = self.queue.take(most, most_bytes)
+            self._pending.update(entries)
+        for entry in entries:
+            entry.settled = self._settled
+        return entries
+
+    def put_back(self, entries: Sequence[Encoded]) -> None:
+        """Return what was taken to the queue."""
+        with self._hand:
+            mine = [entry for entry in entries if entry in self._pending]
+            self._pending.difference_update(mine)
+            self.queue.put_back(mine)
+
+    def count_spooled(self, entries: Sequence[Encoded]) -> None:
+        """Settle what is in the spool now."""
+        for entry in entries:
+            self._settled(entry)
+        self.account.spooled += len(entries)
+
+    def count_recovered(self, path: Path, count: int) -> None:
+        """Count documents of a file of the spool that are settled."""
+        if self.spool is not None and self.spool.wrote(path):
+            self.account.spooled -= count
+        else:
+            self.account.recovered += count
+
+    def _settled(self, entry: Encoded) -> None:
+        if entry in self._pending:
+            self._pending.discard(entry)
+            self.queue.settle(entry)
+
+    def _run(self) -> None:
+        self.ident = threading.get_ident()
+        process.shipping.add(self.ident)
+        try:
+            while not self._is_stopped:
+                try:
+                    self._ship()
+                    break
+                except Exception as error:  # a bug, or a broken installation: nothing gets lost
+                    self._begin_again(error)
+        finally:
+            self._loop = None
+            self.has_ended = True
+            self._on_end(self)
+            process.shipping.discard(self.ident)
+            self.ident = 0
+
+    def _ship(self) -> None:
+        with process.forks_wait(), importing_gently():
+            import asyncio
+
+            from logship.handler.flow import Flow, new_loop
+
+        async def main() -> None:
+            flow = Flow(self)
+            self._task = asyncio.current_task()
+            self._flow, self._loop = flow, asyncio.get_running_loop()
+            if self._is_stopped:
+                return
+            self._stop_in_time()
+            await flow.run()
+
+        with (
+            contextlib.suppress(asyncio.CancelledError),
+            asyncio.Runner(loop_factory=new_loop) as runner,
+        ):
+            runner.run(main())
+
+    def _begin_again(self, error: Exception) -> None:
+        text = f"{type(error).__name__}: {error}"
+        if isinstance(error, ExceptionGroup):
+            text = "; ".join(f"{type(e).__name__}: {e}" for e in error.exceptions)
+        if text != self.failure:
+            self.failure = text
+            self.say(f"shipping failed ({text}). Records are kept, and it begins again.")
+        self._loop = self._flow = None
+        with self._hand:
+            pending, self._pending = self._pending, set()
+            self.queue.put_back(sorted(pending, key=lambda entry: entry.number))
+        if self._by is not None and time.monotonic() + AGAIN_SECONDS > self._by:
+            self._is_stopped = True
+        else:
+            time.sleep(AGAIN_SECONDS)
+
+    def _stop_in_time(self) -> None:
+        if self._by is not None and self._loop is not None:
+            self._loop.call_later(self._by - time.monotonic(), self.stop)
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _call(self, function: Callable[[], None]) -> None:
         loop = self._loop
         if loop is not None:
             try:
-                loop.call_soon_threadsafe(self._hurry)
-            except RuntimeError:
+                loop.call_soon_threadsafe(function)
+            except RuntimeError:  # closed
                 pass
 
-    def close(self, timeout_seconds: float) -> bool:
-        """Deliver what is queued and end; whether that was done in time."""
-        self._closing = True
-        self._is_awake = False
-        self.wake()
-        self.hurry()
-        self.thread.join(timeout_seconds)
-        return not self.thread.is_alive()
 
-    def _longest_pause_seconds(self) -> float:
-        """At exit every moment counts."""
-        return 0.25 if self._closing else 5.0
-
-    def _hurry(self) -> None:
-        if self._buffer is not None:
-            self._buffer.hurry()
-
-    def _run(self) -> None:
-        try:
-            with asyncio.Runner(loop_factory=_Loop) as runner:
-                runner.run(self._main())
-        except BaseException as error:  # the application must not see it; stats do
-            self.failure = f"{type(error).__name__}: {error}"
-            raise
-
-    async def _main(self) -> None:
-        from logship.buffer import Buffer
-        from logship.elastic import Elastic
-        from logship.pipeline import Delivery
-        from logship.sinks.elasticsearch import ElasticsearchSink
-        from logship.sinks.elasticsearch.template import confirm_template
-
-        clock, settings = _Clock(), self._settings
-        elastic = Elastic(self._elasticsearch)
-        sink = ElasticsearchSink(elastic, clock=clock)
-        self._buffer = buffer = Buffer(
-            max_bytes=settings.buffer_bytes,
-            batch_bytes=settings.batch_bytes,
-            batch_records=settings.batch_records,
-            batch_age_seconds=settings.batch_age_seconds,
-            clock=clock,
-        )
-        self.delivery = delivery = Delivery(
-            buffer,
-            sink,
-            None,
-            max_in_flight=settings.max_in_flight,
-            clock=clock,
-            target=f"Elasticsearch at {', '.join(elastic.urls)}",
-            longest_pause_seconds=self._longest_pause_seconds,
-        )
-        self._wake = asyncio.Event()
-        self._loop = asyncio.get_running_loop()  # type: ignore[assignment]
-
-        async def deliver() -> None:
-            if self._index.template:
-                await confirm_template(
-                    elastic, self._index, delivery.report_trouble, self._longest_pause_seconds
-                )
-            await delivery.run()
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(deliver())
-                group.create_task(self._move(buffer))
-        finally:
-            await sink.close()
-
-    async def _move(self, buffer: Buffer) -> None:
-        """Move records from the queue into the buffer until closed."""
-        from logship.model import Documents
-
-        assert self._wake is not None
-        while True:
-            self._is_awake = False
-            self._wake.clear()
-            entries = self._queue.take(TAKEN_AT_ONCE)
-            while entries:
-                heads = [entry.head for entry in entries]
-                ids = [entry.id for entry in entries]
-                bodies = [entry.body for entry in entries]
-                nothing = [b""] * len(entries)
-                columns = (heads, ids, nothing, nothing, bodies)
-                runs = [(self._receipt, len(entries))]
-                await buffer.put(Documents.of(columns, time.monotonic(), runs))
-                entries = self._queue.take(TAKEN_AT_ONCE)
-            if self._closing and not len(self._queue):
-                buffer.close()
-                return
-            if len(self._queue):
-                continue
-            await self._wake.wait()
-            if not self._closing:
-                await asyncio.sleep(REST_SECONDS)
+def _spool(settings: ShipperSettings, name: str) -> Spool | None:
+    if settings.spool_dir is None:
+        return None
+    return Spool(settings.spool_dir, max_bytes=settings.spool_max_bytes, name=name)

@@ -1,0 +1,184 @@
+"""What happens to the process: it forks, and it ends.
+
+One place for all handlers, so that there is one deadline for the end, however many there are.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+__all__ = [
+    "Ending",
+    "begin_running",
+    "deadline",
+    "end_running",
+    "forks_wait",
+    "holds_logging_lock",
+    "is_ending",
+    "keep",
+    "known",
+    "register",
+    "say",
+    "shipping",
+]
+
+# What forks without logging in it anything of this, for example with billiard: celery's own.
+_FORKING_LIBRARIES = ("multiprocessing.util", "billiard.util")
+_FINALIZER_PRIORITY = -100  # after what applications have to finish there
+_FORK_WAIT_SECONDS = 5.0
+
+
+class Ending(Protocol):
+    """A handler, as far as its process has to do with it."""
+
+    def after_fork(self) -> None:
+        """In the child: own nothing of the parent's, and begin anew."""
+
+    def hurry(self) -> None:
+        """The process ends: deliver what there is."""
+
+    def end(self) -> None:
+        """Deliver within the deadline, then spool, then report."""
+
+
+_known: weakref.WeakSet[Any] = weakref.WeakSet()
+# The threads that ship, as get_ident gives them: what is born there never enters a pipeline.
+shipping: set[int] = set()
+# Whoever has a thread is held here until that has ended, whether or not the application still
+# remembers it: its records are not lost.
+_running: set[Ending] = set()
+_registered: set[str] = set()
+_ending_since: float | None = None
+
+
+def register(handler: Ending) -> None:
+    """Let *handler* take part in forks and in the end of the process."""
+    _known.add(handler)
+
+
+def known() -> list[Any]:
+    """Return all handlers that are in use."""
+    return list(_known)
+
+
+def begin_running(handler: Ending) -> None:
+    """Hold *handler* until :func:`end_running`, and end it with the process."""
+    _running.add(handler)
+    for name in _FORKING_LIBRARIES:
+        # Their children end in os._exit, without atexit but after these finalizers.
+        library = sys.modules.get(name)
+        if library is not None and name not in _registered:
+            _registered.add(name)
+            library.Finalize(None, end_all, exitpriority=_FINALIZER_PRIORITY)
+
+
+def end_running(handler: Ending) -> None:
+    """Forget *handler*: its thread has ended."""
+    _running.discard(handler)
+
+
+def is_ending() -> bool:
+    """Whether the process is at its end."""
+    return _ending_since is not None
+
+
+def deadline(seconds: float) -> float:
+    """Return the monotonic time until which something may take that may take *seconds*.
+
+    At the end of the process they count from the beginning of the end, once for all.
+    """
+    return (time.monotonic() if _ending_since is None else _ending_since) + seconds
+
+
+def end_all() -> None:
+    """Deliver what all handlers have, within one deadline."""
+    global _ending_since
+    _ending_since = _ending_since or time.monotonic()
+    handlers = list(_running)
+    for handler in handlers:
+        handler.hurry()
+    for handler in handlers:
+        handler.end()
+
+
+def holds_logging_lock() -> bool:
+    """Whether the calling thread holds the lock of :mod:`logging`, as inside ``dictConfig``.
+
+    Whoever waits for another thread then may wait for ever: that thread may log.
+    """
+    lock = getattr(logging, "_lock", None)
+    is_owned = getattr(lock, "_is_owned", None)
+    return bool(is_owned and is_owned())
+
+
+def say(text: str) -> None:
+    """Tell people *text* on stderr, where there is one."""
+    try:
+        sys.stderr.write(f"logship: {text}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):  # closed, or there is none
+        pass
+
+
+# --- forks ---------------------------------------------------------------------------------
+# A module that another thread was importing when the process forked can never be imported in
+# the child: its lock has no owner there. So forks wait for the imports of the shipping thread.
+
+_importing = threading.Lock()
+_forking = threading.local()
+
+
+@contextmanager
+def forks_wait() -> Iterator[None]:
+    """Let no fork happen inside, for a bounded time."""
+    with _importing:
+        yield
+
+
+def _before_fork() -> None:
+    # An import may in turn wait for the forking thread: then there is no good way, and no hang.
+    _forking.has_waited = _importing.acquire(timeout=_FORK_WAIT_SECONDS)
+
+
+def _after_fork_in_parent() -> None:
+    if _forking.has_waited:
+        _importing.release()
+
+
+def _after_fork_in_child() -> None:
+    global _importing, _ending_since
+    _importing = threading.Lock()
+    _ending_since = None
+    _registered.clear()
+    keep(list(_running))
+    _running.clear()
+    shipping.clear()
+    for handler in known():
+        handler.after_fork()
+
+
+def keep(inherited: object) -> None:
+    """Never let go of *inherited*."""
+    _inherited.append(inherited)
+
+
+# Nothing inherited may be closed, not even by the garbage collector: descriptors and the epoll
+# set are shared with the parent, and taking leave of a connection there takes it from the parent.
+_inherited: list[object] = []
+
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
+)
+# Before logging's own, which was registered when logging was imported.
+atexit.register(end_all)
