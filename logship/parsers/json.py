@@ -44,7 +44,8 @@ def _second_try(line: bytes, error: orjson.JSONDecodeError) -> dict[str, Any]:
         return unparsed(line, "not a JSON object")
     if replaced:
         tags = value.get("tags")
-        value["tags"] = [*(tags if isinstance(tags, list) else []), INVALID_UTF8]
+        kept = tags if isinstance(tags, list) else [] if tags is None else [tags]
+        value["tags"] = [*kept, INVALID_UTF8]
     return value
 
 

@@ -105,6 +105,8 @@ def lift(record: Record, zone: tzinfo | None) -> None:
     if not is_plain:
         _lift_objects(record)
         _lift_texts(record)
+        _lift_shapes(record)
+        _lift_tags(record)
     if not (is_plain and is_utc(record.get("@timestamp"))):
         _lift_time(record, zone)
     level = record.get("level")
@@ -115,9 +117,6 @@ def lift(record: Record, zone: tzinfo | None) -> None:
         _lift_level(record)
     if not (is_plain and has_plain_traces(record)):
         lift_traces(record)
-    if not is_plain:
-        _lift_shapes(record)
-        _lift_tags(record)
 
 
 def _is_misshapen(record: Record) -> bool:

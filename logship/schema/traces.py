@@ -106,6 +106,8 @@ def _canonical(value: object, digits: int) -> str | None:
 
 def _hexadecimal(value: object) -> str | None:
     """Datadog writes 64-bit numbers in decimal, or 128-bit ones in hexadecimal."""
+    if value is None:
+        return None
     text = safe_text(value)
     if text.isascii() and text.isdigit() and len(text) <= 20:
         return f"{int(text):016x}"

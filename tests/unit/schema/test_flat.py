@@ -167,6 +167,7 @@ def test_what_loggers_write(record: dict[str, Any], expected: dict[str, Any]) ->
         ({"trace": "text", "span": {"name": "x"}}, {"trace": "text", "span": {"name": "x"}}),
         ({"trace": {"id": TRACE}, "trace.id": SPAN},
          {"trace": {"id": TRACE}, "trace_id": "0" * 16 + SPAN}),
+        ({"trace_id": ["x"], "traceId": TRACE}, {"trace_id": TRACE, "extra": {"trace_id": ["x"]}}),
         # tags
         ({"tags": "a"}, {"tags": ["a"]}),
         ({"tags": ["a", 7, None, {"b": 1}]}, {"tags": ["a", "7", '{"b":1}']}),

@@ -55,6 +55,7 @@ def test_traceparent(text: str, expected: tuple[str, str] | None) -> None:
         ({"trace_id": "0" * 32, "span_id": ""}, {}),
         ({"trace_id": "0", "span_id": None}, {}),
         ({"trace_id": 0}, {}),
+        ({"dd.trace_id": None, "traceId": None}, {}),
         ({"trace_id": "no trace"}, {"trace_id": "no trace"}),
         ({"trace_id": 12}, {"trace_id": "12"}),
         ({"trace.id": {"a": 1}}, {"trace.id": {"a": 1}}),
