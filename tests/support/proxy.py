@@ -13,6 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -82,6 +83,8 @@ class Exchange:
 class Proxy:
     """Listens on a port of 127.0.0.1, on a thread of its own, while it is a context.
 
+    What fails in the context shows the story of all requests.
+
     Attributes:
         url: Where clients reach it.
         exchanges: Every request so far, in the order they came.
@@ -133,7 +136,7 @@ class Proxy:
             f"{number}. {one}" + (f"; it {dict(one.served).get(key)}" if key else "")
             for number, one in enumerate(self.exchanges)
             if key is None or key in one.sent
-        )
+        ) + "".join(f"\nthe proxy itself failed: {error!r}" for error in self._mistakes)
 
     def __enter__(self) -> Proxy:
         self._thread.start()
@@ -150,7 +153,9 @@ class Proxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-        if self._mistakes and kind is None:
+        if error is not None:
+            error.add_note(self.story())
+        elif self._mistakes:
             raise ExceptionGroup("the proxy itself failed", self._mistakes)
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
@@ -303,12 +308,15 @@ class Proxy:
     async def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         assert self._session is not None
         kept = {name: value for name, value in headers.items() if name not in REQUEST_HEADERS}
+        kept["accept-encoding"] = "identity"  # replies are read here
         url = URL(self._upstream + path, encoded=True)
         try:
-            async with self._session.request(method, url, headers=kept, data=body or None) as got:
+            async with self._session.request(
+                method, url, headers=kept, data=BytesIO(body) if body else None
+            ) as got:
                 data = await got.read()
                 return Reply(got.status, {k.lower(): v for k, v in got.headers.items()}, data)
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, TimeoutError):
             return Reply(502, {"content-type": "text/html"}, b"<html>Bad Gateway</html>")
 
 
