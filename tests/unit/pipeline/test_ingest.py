@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -19,8 +20,28 @@ class FakeContent:
     state: RouteState = field(default_factory=lambda: RouteState(b"seed", "/a.log"))
 
 
-def chunk(end: int) -> Chunk:
-    return Chunk(b"x\n", end - 2, end, "2026-11-21", 0.0, tail=b"tail %d" % end)
+class FakeRoute:
+    """Gives as many documents as it is told to, and holds back what it is told to."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.pending: int | None = None
+
+    def __call__(self, chunk: Chunk, state: RouteState) -> tuple[Documents, int]:
+        state.last_time = f"2026-11-21T00:00:{chunk.end:02d}Z"
+        return make_documents(self.count)[0], self.pending or chunk.end
+
+    def pending_start(self, state: RouteState) -> int | None:
+        return self.pending
+
+    def flush(self, state: RouteState, day: str) -> Documents:
+        assert day == "2026-11-21"
+        return make_documents(1)[0]
+
+
+def chunk(start: int, end: int) -> Chunk:
+    data = bytes(range(start, end))
+    return Chunk(data, start, end, "2026-11-21", 0.0, tail=bytes(range(end)))
 
 
 def buffer_of(max_bytes: int) -> Buffer:
@@ -33,42 +54,24 @@ def buffer_of(max_bytes: int) -> Buffer:
     )
 
 
-@dataclass
-class FakeRoute:
-    """Gives *count* documents for every chunk, and holds back what begins at *pending*."""
-
-    count: int
-    pending: int | None = None
-
-    def __call__(self, chunk: Chunk, state: RouteState) -> tuple[Documents, int]:
-        state.last_time = f"2026-11-21T00:00:{chunk.end:02d}Z"
-        return make_documents(self.count)[0], chunk.end if self.pending is None else self.pending
-
-    def pending_start(self, state: RouteState) -> int | None:
-        return self.pending
-
-    def flush(self, state: RouteState, day: str) -> Documents:
-        self.pending = None
-        return make_documents(1)[0]
-
-
-def route_to(count: int) -> FakeRoute:
-    return FakeRoute(count)
+def ingestion(route: Any, max_bytes: int = 10**6) -> tuple[Ingestion, Buffer]:
+    buffer = buffer_of(max_bytes)
+    return Ingestion(route, buffer), buffer
 
 
 def test_documents_are_owed_to_their_content() -> None:
     """The chunk's end is confirmed, with what belongs to it, once its documents are settled."""
 
     async def work() -> None:
-        buffer, content = buffer_of(10**6), FakeContent()
-        await Ingestion(route_to(2), buffer)(chunk(10), content)
-        await Ingestion(route_to(3), buffer)(chunk(20), content)
+        (ingest, buffer), content = ingestion(FakeRoute(2)), FakeContent()
+        await ingest(chunk(0, 10), content)
+        await ingest(chunk(10, 20), content)
         first, second = buffer._queue
         second.settle()
         assert content.tracker.confirmed == 0
         first.settle()
         assert content.tracker.confirmed == 20
-        assert content.tracker.note == (b"tail 20", "2026-11-21T00:00:20Z")
+        assert content.tracker.note == (bytes(range(20)), "2026-11-21T00:00:20Z")
 
     asyncio.run(work())
 
@@ -77,10 +80,32 @@ def test_chunk_without_documents_is_confirmed_at_once() -> None:
     """Nothing is owed for a chunk that gave nothing, and nothing takes room."""
 
     async def work() -> None:
-        buffer, content = buffer_of(10**6), FakeContent()
-        await Ingestion(route_to(0), buffer)(chunk(10), content)
+        (ingest, buffer), content = ingestion(FakeRoute(0)), FakeContent()
+        await ingest(chunk(0, 10), content)
         assert content.tracker.confirmed == 10
         assert not buffer._queue
+
+    asyncio.run(work())
+
+
+def test_what_is_under_way_holds_the_confirmation_back() -> None:
+    """Up to the beginning of an event whose end was not seen, with the bytes before it."""
+
+    async def work() -> None:
+        route = FakeRoute(1)
+        (ingest, buffer), content = ingestion(route), FakeContent()
+        route.pending = 7
+        await ingest(chunk(0, 10), content)
+        assert ingest.pending_start(content) == 7
+        await ingest(chunk(10, 20), content)  # of the same event, all of it
+        for documents in buffer._queue:
+            documents.settle()
+        assert content.tracker.confirmed == 7
+        assert content.tracker.note == (bytes(range(7)), "2026-11-21T00:00:10Z")
+        await ingest.flush(content, 20, "2026-11-21")
+        buffer._queue[-1].settle()
+        assert content.tracker.confirmed == 20
+        assert content.tracker.note == (bytes(range(20)), "2026-11-21T00:00:20Z")
 
     asyncio.run(work())
 
@@ -89,9 +114,9 @@ def test_cancelled_in_front_of_a_full_buffer() -> None:
     """What did not get into the buffer is never confirmed, so it is read again."""
 
     async def work() -> None:
-        buffer, content = buffer_of(1), FakeContent()
-        await Ingestion(route_to(1), buffer)(chunk(10), content)
-        waiting = asyncio.create_task(Ingestion(route_to(1), buffer)(chunk(20), content))
+        (ingest, buffer), content = ingestion(FakeRoute(1), 1), FakeContent()
+        await ingest(chunk(0, 10), content)
+        waiting = asyncio.create_task(ingest(chunk(10, 20), content))
         for _ in range(5):
             await asyncio.sleep(0)
         waiting.cancel()
@@ -100,24 +125,5 @@ def test_cancelled_in_front_of_a_full_buffer() -> None:
         (first,) = buffer._queue
         first.settle()
         assert content.tracker.confirmed == 10
-
-    asyncio.run(work())
-
-
-def test_what_is_held_back_is_confirmed_with_the_bytes_before_it() -> None:
-    """An event under way holds its chunk's end back; the note is of where it begins."""
-
-    async def work() -> None:
-        buffer, content = buffer_of(10**6), FakeContent()
-        content.state.tail = b"before"
-        ingest = Ingestion(FakeRoute(0, pending=11), buffer)
-        await ingest(Chunk(b"a\nbcd\n", 9, 15, "2026-11-21", 0.0, tail=b"a\nbcd\n"), content)
-        assert content.tracker.confirmed == 11
-        assert content.tracker.note[0] == b"beforea\n"
-        await ingest.flush(content, 15, "2026-11-21")
-        assert content.tracker.confirmed == 11
-        buffer._queue[0].settle()
-        assert content.tracker.confirmed == 15
-        assert content.tracker.note[0] == b"a\nbcd\n"
 
     asyncio.run(work())
