@@ -83,7 +83,8 @@ class ASGIMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        given = scope.get("headers") or ()
+        headers = {name.lower(): value.decode("latin-1") for name, value in given}
         exchange = Exchange(
             self._options, _fields(scope, headers), scope["path"], headers.get(self._header)
         )

@@ -74,6 +74,16 @@ class ConsoleHandler(logging.StreamHandler[TextIO]):
     def stream(self, stream: TextIO) -> None:
         """Take no other."""
 
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text, escaped as far as the terminal cannot show it."""
+        text = super().format(record)
+        encoding = getattr(self.stream, "encoding", None) or "utf-8"
+        try:
+            text.encode(encoding)
+        except UnicodeEncodeError:
+            text = text.encode(encoding, "backslashreplace").decode(encoding)
+        return text
+
 
 def is_terminal() -> bool:
     """Whether people look at ``sys.stdout``."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from logship.handler.configure import level_number
-from logship.handler.context import bind, current_fields
+from logship.handler.context import Trace, bind, current_fields, current_trace
 from logship.schema.encode import safe_text
 
 __all__ = ["PATH_SAFE", "Exchange", "Options"]
@@ -87,6 +87,7 @@ class Exchange:
         self.route: str | None = None
         self._options, self._fields, self._path = options, fields, path
         self._user_id: object = None
+        self._trace: Trace | None = None
         self._started = time.perf_counter()
         self._ended: float | None = None
         self._is_recorded = options.skips(path)
@@ -94,6 +95,8 @@ class Exchange:
     def begin_response(self, status: int, request: Mapping[str, Any], route: str | None) -> None:
         """The application answers: what it found out about *request* can be read now."""
         self.status, self.route = status, route
+        # A tracing library inside of us has its span around this, and not around the end.
+        self._trace = current_trace()
         if self._options.user_id is not None and not self._is_recorded:
             try:
                 self._user_id = self._options.user_id(request)
@@ -147,7 +150,10 @@ class Exchange:
             "status": status,
             "duration_ms": round(duration_ms, 3),
             "user_id": self._user_id,
+            "request_id": self.request_id,
         }
+        if self._trace is not None:
+            fields["trace_id"], fields["span_id"] = self._trace
         tags = list(current_fields().get("tags") or ())
         if duration_ms >= self._options.slow_ms:
             tags.append("slow_request")

@@ -12,6 +12,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import flask
 import httpx
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
@@ -138,6 +139,25 @@ class TestStarlette:
         assert reply.status_code == found["status"] == 500
         assert (found["error.type"], found["error.message"]) == ("ValueError", "boom")
         assert found["route"] == "/fail"
+
+    def test_opentelemetry_inside(self, collected: CollectingHandler) -> None:
+        """With a tracing library inside, all records of a request have its ids."""
+        tracer = TracerProvider().get_tracer("test")
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            with tracer.start_as_current_span("request"):
+                log.info("inside")
+                await PlainTextResponse("failed", 500)(scope, receive, send)
+
+        async def main() -> None:
+            transport = httpx.ASGITransport(logship.ASGIMiddleware(app))  # type: ignore[arg-type]
+            async with httpx.AsyncClient(transport=transport) as client:
+                await client.get("http://test/")
+
+        asyncio.run(main())
+        (inside,) = collected.find("inside")
+        found = access(collected)
+        assert (found["trace_id"], found["span_id"]) == (inside["trace_id"], inside["span_id"])
 
     def test_user(self, collected: CollectingHandler) -> None:
         """The callback finds what inner middlewares left in the scope."""

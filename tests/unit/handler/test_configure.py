@@ -196,13 +196,16 @@ class TestAgain:
 
 
 class TestHosts:
-    def test_ships(self, tmp_path: Path) -> None:
-        """With hosts records go to Elasticsearch as well; called again, no thread is left."""
+    def test_ships(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """With hosts records go to Elasticsearch as well; called again, no thread is left.
+
+        What the HTTP client says of the requests that ship them is not on the console.
+        """
         with ElasticFake() as fake:
             threads = threading.active_count()
             for _ in range(2):
                 handler = logship.configure_logging(
-                    service="shop", console=None, hosts=fake.url, batch_age="50ms"
+                    service="shop", console="json", hosts=fake.url, batch_age="50ms"
                 )
                 assert handler is not None
                 logging.getLogger("a").warning("hello")
@@ -210,6 +213,7 @@ class TestHosts:
             assert logship.configure_logging(console=None) is None
             assert threading.active_count() == threads
             assert fake.found()["hello"] == 2
+        assert [one["message"] for one in lines(capsys.readouterr().out)] == ["hello", "hello"]
 
     def test_options_without_hosts(self) -> None:
         """Options of the handler without a host are a mistake."""

@@ -178,3 +178,15 @@ class TestText:
             sys.stdout = without
         assert capsys.readouterr().out == "one\n"
         assert stream.getvalue() == "two\n"
+
+    def test_narrow_terminal(self) -> None:
+        """What a terminal cannot show is escaped, and not lost."""
+        raw = io.BytesIO()
+        narrow = io.TextIOWrapper(raw, "ascii")
+        sys.stdout, before = narrow, sys.stdout
+        try:
+            ConsoleHandler().handle(record("caf\u00e9 \u201cx\u201d"))
+            narrow.flush()
+        finally:
+            sys.stdout = before
+        assert raw.getvalue() == b"caf\\xe9 \\u201cx\\u201d\n"
