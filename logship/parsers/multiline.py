@@ -213,8 +213,12 @@ class JoinMemory:
 
     def prune(self) -> None:
         """Forget what no longer matters; before the next lines are joined."""
-        start = self.pending_start
-        self._spans = [] if start is None else [span for span in self._spans if span[1] >= start]
+        points = [pending.start for pending in self.open.values()]
+        spans, self._spans = sorted(self._spans, reverse=True), []
+        for begin, last in spans:
+            if any(begin < point <= last for point in points):
+                self._spans.append((begin, last))
+                points.append(begin)
 
 
 class Joiner(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import accumulate, pairwise
 
 import orjson
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logship.parsers.cri import CriJoiner, Stacked
@@ -101,6 +101,7 @@ def ids(events: Events) -> list[tuple[int, int, bytes]]:
     return list(zip(events.offsets, events.checksums, events.payloads, strict=True))
 
 
+@settings(deadline=None)
 @given(CASES, CUTS)
 @example((CRI_JOINERS["cri, java"], INTERLEAVED), {1, 2, 3})
 def test_cuts_do_not_matter(case: tuple[Callable[[], Joiner], list[bytes]], cuts: set[int]) -> None:
@@ -113,6 +114,7 @@ def test_cuts_do_not_matter(case: tuple[Callable[[], Joiner], list[bytes]], cuts
     assert make().flush(pieces) == make().flush(whole)
 
 
+@settings(deadline=None)
 @given(CASES, CUTS, st.integers(0, 25), CUTS)
 @example((CRI_JOINERS["cri"], INTERLEAVED), {1}, 3, set())
 def test_reading_again(
@@ -136,6 +138,46 @@ def test_reading_again(
     assert sorted(ids(found)) == sorted(later + ids(rest))
 
 
+@settings(deadline=None)
+@given(CASES, CUTS, st.integers(0, 25), st.integers(0, 25), st.none() | st.integers(0, 25), CUTS)
+@example((CRI_JOINERS["cri"], INTERLEAVED), set(), 3, 2, 1, set())
+def test_reading_again_over_a_split(
+    case: tuple[Callable[[], Joiner], list[bytes]],
+    cuts: set[int],
+    end: int,
+    split: int,
+    before: int | None,
+    cuts_again: set[int],
+) -> None:
+    """A split at the same place, with the same bound, gives the same events again."""
+    make, lines = case
+    end, split = min(end, len(lines)), min(split, len(lines))
+    offsets = offsets_of(lines)
+    bound = None if before is None else offsets[min(before, len(lines))]
+
+    def played(begin: int, stop: int, memory: JoinMemory, cuts: set[int]) -> Events:
+        joiner = make()
+        if not begin <= split < stop:
+            return in_pieces(joiner, lines[:stop], cuts, memory, begin)
+        events = in_pieces(joiner, lines[:split], cuts, memory, begin)
+        events.extend(joiner.flush(memory, bound))
+        events.extend(in_pieces(joiner, lines[:stop], cuts, memory, split))
+        return events
+
+    memory = JoinMemory()
+    before_end = played(0, end, memory, cuts)
+    confirmed = offsets[end] if memory.pending_start is None else memory.pending_start
+    rest = played(end, len(lines), memory, cuts)
+    rest.extend(make().flush(memory))
+
+    again = JoinMemory()
+    found = played(offsets.index(confirmed), len(lines), again, cuts_again)
+    found.extend(make().flush(again))
+    later = [event for event in ids(before_end) if event[0] >= confirmed]
+    assert sorted(ids(found)) == sorted(later + ids(rest))
+
+
+@settings(deadline=None)
 @given(CASES, CUTS, st.integers(0, 25), st.none() | st.integers(0, 600))
 def test_after_a_split(
     case: tuple[Callable[[], Joiner], list[bytes]], cuts: set[int], end: int, before: int | None
@@ -155,6 +197,7 @@ def test_after_a_split(
     assert ids(after) == ids(afresh)
 
 
+@settings(deadline=None)
 @given(st.lists(TEXT_LINES, max_size=25), st.sampled_from(sorted(TEXT_JOINERS)), CUTS)
 def test_no_line_is_lost(lines: list[bytes], name: str, cuts: set[int]) -> None:
     """Multiline events lie one after the other, and hold every line that is not empty."""

@@ -163,3 +163,18 @@ def test_a_single_line_keeps_its_id_within_a_stream() -> None:
     plain = joined(*lines)
     assert events.checksums == plain.checksums
     assert events.payloads == plain.payloads
+
+
+def test_a_stream_that_is_quiet_costs_nothing() -> None:
+    """What is remembered does not grow while one stream's last line waits for its next."""
+    joiner, memory = Stacked(CriJoiner(), Multiline(by_start("^#"))), JoinMemory()
+    joiner.join([line(1, "stderr", "F", "#waits")], [0], memory)
+    for i in range(200):
+        lines = [line(2, "stdout", "F", "#a"), line(2, "stdout", "P", "b")]
+        lines.append(line(2, "stdout", "F", "c"))
+        joiner.join(lines, [100 * i + 50, 100 * i + 60, 100 * i + 70], memory)
+    assert memory.pending_start == 0
+    memory.prune()
+    assert memory._spans == []
+    assert joiner.flush(memory, before=50).payloads == [b"#waits"]
+    assert memory.pending_start == 100 * 199 + 50

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logship.parsers.logfmt import looks_like_logfmt, parse_logfmt
@@ -108,6 +108,7 @@ def test_long_lines_take_no_time(unit: bytes) -> None:
     assert time.process_time() - started < 5
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60) | st.text("ab=\"\\ \n,'é", max_size=60).map(str.encode))
 def test_any_line(line: bytes) -> None:
     """No line raises, and what is found can be lifted."""
@@ -116,6 +117,7 @@ def test_any_line(line: bytes) -> None:
     lift(record, None)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.from_regex(r"[a-z]{1,5}", fullmatch=True), st.text(max_size=8), min_size=1)
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logship.parsers.syslog import looks_like_syslog, parse_syslog, with_year
@@ -129,6 +129,7 @@ def test_what_looks_like_syslog() -> None:
         assert not looks_like_syslog(other)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80) | st.text('<1> []-="\\aN:é', max_size=60).map(str.encode))
 def test_any_line(line: bytes) -> None:
     """No line raises, and what is found can be lifted."""
