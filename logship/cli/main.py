@@ -13,7 +13,17 @@ from logship import __version__
 __all__ = ["build_parser", "main"]
 
 # One module per command, in the order of the help. They import what is heavy when they run.
-COMMANDS = ("run", "ship", "check", "schema", "search", "checkpoints", "node", "demo")
+COMMANDS = (
+    "run",
+    "ship",
+    "check",
+    "schema",
+    "search",
+    "checkpoints",
+    "dead-letters",
+    "node",
+    "demo",
+)
 
 DESCRIPTION = """\
 Ships structured logs into Elasticsearch, each record exactly once, and finds them again.
