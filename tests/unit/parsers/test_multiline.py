@@ -6,6 +6,7 @@ import time
 import zlib
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -307,7 +308,7 @@ def test_a_new_event_after_a_split() -> None:
 
 def test_fields_of_an_event_give_way_to_those_of_its_record() -> None:
     """What a record has stays; only extra is merged."""
-    record = {"stream": "mine", "extra": {"a": 1}}
+    record: dict[str, Any] = {"stream": "mine", "extra": {"a": 1}}
     add_to_record(record, {"stream": "stdout", "other": 2, "extra": {"a": 3, "b": 4}})
     assert record == {"stream": "mine", "other": 2, "extra": {"a": 1, "b": 4}}
     shared = {"extra": {"b": 4}}
