@@ -197,7 +197,6 @@ def context_of(state: RouteState, key: object, added: dict[str, Any]) -> bytes:
     if context is None:
         # A path may hold bytes that are no text.
         path = state.path.encode("utf-8", "backslashreplace").decode()
-        fields = {name: value for name, value in added.items() if name not in (PATH, OFFSET)}
-        context = encode_record({**fields, PATH: path, OFFSET: 0})[1:-2]
+        context = encode_record({**added, PATH: path, OFFSET: 0})[1:-2]
         state.contexts[key] = context
     return context
