@@ -387,7 +387,7 @@ class DocumentReader:
             except BadValue as error:
                 if not one.ignore_malformed or one.family in {"text", "keyword", "flattened"}:
                     raise self._refused(one, value, path, error) from None
-                if isinstance(value, dict) and one.family in {"date", "boolean", "ip"}:
+                if isinstance(value, dict):
                     raise self._refused(one, value, path, error) from None
                 self._result.ignored.add(one.path)
         if leaf.family in {"text", "keyword"}:

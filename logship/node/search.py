@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from logship.node import scan
@@ -13,12 +13,11 @@ from logship.node.dates import MILLI
 from logship.node.dsl.compiled import Compiled, conjunction, everything, filtered
 from logship.node.dsl.compiler import Compiler
 from logship.node.errors import Json, NodeError, SearchFailed, illegal_argument
-from logship.node.fetch import SourceFilter, field_values
+from logship.node.fetch import field_values
 from logship.node.search_request import SearchRequest
 from logship.node.sorting import Criterion, Key, SortBy, compile_sort, place_of
 from logship.node.view import Doc, View
 
-EVERYTHING = 2**62
 _SLACK = 1000
 
 
@@ -162,12 +161,11 @@ class Search:
                 )
         return tuple(one.parse(value) for one, value in zip(criteria, values, strict=True))
 
-    def run(self, connection: sqlite3.Connection, bound: int = EVERYTHING) -> Found:
+    def run(self, connection: sqlite3.Connection) -> Found:
         """Execute the search on the calling thread's connection.
 
         Args:
             connection: Inside a read transaction, so that all indices are of one moment.
-            bound: Only documents with a lower ``seq``.
 
         Raises:
             NodeError: An aggregation does not fit an index.
@@ -177,7 +175,7 @@ class Search:
         order = self.order()
         shards = self.shards if order != scan.NEWEST_FIRST else list(reversed(self.shards))
         for shard in shards:
-            self._run_shard(connection, shard, bound, order, collector)
+            self._run_shard(connection, shard, order, collector)
         collector.finish()
         if self._aggregations is not None:
             found.aggregations = self._aggregations.result()
@@ -187,7 +185,6 @@ class Search:
         self,
         connection: sqlite3.Connection,
         shard: Shard,
-        bound: int,
         order: int,
         collector: _Collector,
     ) -> None:
@@ -197,25 +194,21 @@ class Search:
         narrowed, beyond = self._after_narrowed(shard, order)
         if self._aggregations is None and is_plain:
             if shard.query.only_times and threshold >= 0:
-                collector.found.total += scan.count_times(
-                    connection, shard.view, shard.query, bound
-                )
-                self._collect(connection, shard, narrowed, bound, order, beyond, collector)
+                collector.found.total += scan.count_times(connection, shard.view, shard.query)
+                self._collect(connection, shard, narrowed, order, beyond, collector)
                 return
             if narrowed is not shard.query or beyond >= 0 or threshold < 0:
-                self._count(connection, shard, bound, collector)
-                self._collect(connection, shard, narrowed, bound, order, beyond, collector)
+                self._count(connection, shard, collector)
+                self._collect(connection, shard, narrowed, order, beyond, collector)
                 return
-        self._visit_all(connection, shard, bound, order, collector)
+        self._visit_all(connection, shard, order, collector)
 
-    def _count(
-        self, connection: sqlite3.Connection, shard: Shard, bound: int, collector: _Collector
-    ) -> None:
+    def _count(self, connection: sqlite3.Connection, shard: Shard, collector: _Collector) -> None:
         """Count matches up to where the exact number is wanted."""
         threshold, found, matches = self.request.track_total_hits, collector.found, shard.query
         if threshold < 0:
             return
-        for doc in scan.candidates(connection, shard.view, matches, bound, scan.ANY_ORDER):
+        for doc in scan.candidates(connection, shard.view, matches, scan.ANY_ORDER):
             if found.total > threshold:
                 return
             found.total += matches.matches(doc)
@@ -225,7 +218,6 @@ class Search:
         connection: sqlite3.Connection,
         shard: Shard,
         query: Compiled,
-        bound: int,
         order: int,
         beyond: int,
         collector: _Collector,
@@ -234,7 +226,7 @@ class Search:
         if self.request.from_ + self.request.size == 0:
             return
         matches = shard.query.matches
-        for doc in scan.candidates(connection, shard.view, query, bound, order, beyond):
+        for doc in scan.candidates(connection, shard.view, query, order, beyond):
             if matches(doc):
                 if not collector.wants(doc):
                     return
@@ -244,7 +236,6 @@ class Search:
         self,
         connection: sqlite3.Connection,
         shard: Shard,
-        bound: int,
         order: int,
         collector: _Collector,
     ) -> None:
@@ -252,7 +243,7 @@ class Search:
         matches, post, minimum = shard.query.matches, shard.post_filter, self.request.min_score
         aggregations, threshold = self._aggregations, self.request.track_total_hits
         found = collector.found
-        for doc in scan.candidates(connection, shard.view, shard.query, bound, order):
+        for doc in scan.candidates(connection, shard.view, shard.query, order):
             if not matches(doc):
                 continue
             if minimum is not None and shard.query.score_of(doc) < minimum:
@@ -457,15 +448,3 @@ def _no_index() -> Index:
 
 
 _NO_INDEX = _no_index()
-
-
-def matching(
-    connection: sqlite3.Connection, shard: Shard, bound: int = EVERYTHING
-) -> Iterator[Doc]:
-    """Yield the matches of one index in the order of writing."""
-    for doc in scan.candidates(connection, shard.view, shard.query, bound, scan.ANY_ORDER):
-        if shard.query.matches(doc):
-            yield doc
-
-
-__all__ = ["EVERYTHING", "Found", "Hit", "Search", "Shard", "SourceFilter", "matching"]

@@ -34,6 +34,7 @@ __all__ = ["DEFAULT_MAX_CONTENT_LENGTH", "Node"]
 DEFAULT_MAX_CONTENT_LENGTH = 100 * 1024 * 1024
 _log = logging.getLogger("logship.node")
 _STOP_SECONDS = 5.0
+_SWEEP_SECONDS = 10.0
 _TEXT = "text/plain; charset=UTF-8"
 
 
@@ -68,6 +69,7 @@ class Node:
         self._store: Store | None = None
         self._runner: web.AppRunner | None = None
         self._router = Router()
+        self._sweeper: asyncio.Task[None] | None = None
         self._parts: Parts | None = None
 
     async def start(self) -> None:
@@ -90,6 +92,7 @@ class Node:
             )
             self._add_routes(self._parts)
             await self._listen(self._parts)
+            self._sweeper = asyncio.create_task(_sweep(self._parts.contexts))
         except BaseException:
             await self.stop()
             raise
@@ -119,6 +122,12 @@ class Node:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        if self._parts is not None:
+            self._parts.contexts.close_all()
+            self._parts = None
         if self._store is not None:
             await asyncio.to_thread(self._store.close)
             self._store = None
@@ -220,6 +229,12 @@ class Node:
             headers["Content-Length"] = str(len(body))
             body = b""
         return web.Response(status=status, body=body, headers=headers)
+
+
+async def _sweep(contexts: Contexts) -> None:
+    while True:
+        await asyncio.sleep(_SWEEP_SECONDS)
+        contexts.drop_expired()
 
 
 class _Unreadable(Exception):

@@ -99,8 +99,19 @@ def index_settings(given: Mapping[str, Any]) -> Flat:
             raise illegal_argument(f"this node does not support the setting [index.{bare}]")
         if bare in {"number_of_shards", "number_of_replicas", "max_result_window"}:
             _check_number(bare, value)
+        if bare in {"refresh_interval", "gc_deletes", "search.idle.after"}:
+            _check_interval(bare, value)
         flat[f"index.{bare}"] = value
     return flat
+
+
+def _check_interval(name: str, value: Any) -> None:
+    if value is None or re.fullmatch(r"-1|0|\d+(?:nanos|micros|ms|s|m|h|d)", str(value)):
+        return
+    raise illegal_argument(
+        f"failed to parse setting [index.{name}] with value [{value}] as a time value: unit is "
+        "missing or unrecognized"
+    )
 
 
 def _check_number(name: str, value: Any) -> None:

@@ -59,6 +59,30 @@ CREATE INDEX IF NOT EXISTS documents_by_time ON documents (index_id, time);
 """
 
 
+class Snapshot:
+    """One state of the database. Open ones keep the write-ahead file from shrinking.
+
+    Args:
+        connection: Inside a read transaction.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection: sqlite3.Connection | None = connection
+        self._lock = threading.Lock()
+
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
+        """Return what *work* reads, one at a time; None once it is closed."""
+        with self._lock:
+            return None if self._connection is None else work(self._connection)
+
+    def close(self) -> None:
+        """Let go of the state, after a reading that is under way."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+
 class Store:
     """One open database.
 
@@ -141,6 +165,16 @@ class Store:
             yield connection
         finally:
             connection.execute("ROLLBACK")
+
+    def open_snapshot(self) -> Snapshot:
+        """Return the present state of the database, to be read whatever happens later."""
+        connection = sqlite3.connect(
+            self.path, isolation_level=None, timeout=30, check_same_thread=False
+        )
+        connection.executescript("PRAGMA cache_size = -4096; BEGIN")
+        # The first reading decides which state is seen.
+        connection.execute("SELECT count(*) FROM indices").fetchone()
+        return Snapshot(connection)
 
     def close(self) -> None:
         """Finish what is running, then close every connection."""

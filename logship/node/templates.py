@@ -149,7 +149,14 @@ def _try(name: str, body: Json, components: Mapping[str, Json]) -> None:
     for component in body["composed_of"]:
         composed.add(components.get(component, {}).get("template", {}))
     template = body.get("template") or {}
-    composed.settings.update(index_settings.index_settings(template.get("settings") or {}))
+    try:
+        composed.settings.update(index_settings.index_settings(template.get("settings") or {}))
+    except NodeError as error:
+        raise NodeError(
+            400,
+            "invalid_index_template_exception",
+            f"index_template [{name}] invalid, cause [Validation Failed: 1: {error.reason};]",
+        ) from None
     try:
         composed.add(template)
         composed.compile()

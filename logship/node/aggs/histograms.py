@@ -106,6 +106,18 @@ def _bad_interval(name: str, reason: str) -> NodeError:
     )
 
 
+def _zone(text: str) -> tzinfo:
+    try:
+        return dates.parse_zone(text)
+    except NodeError as error:
+        raise NodeError(
+            400,
+            "x_content_parse_exception",
+            "[date_histogram] failed to parse field [time_zone]",
+            caused_by=error.caused_by,
+        ) from None
+
+
 class _Histogram:
     """What both histograms share: buckets by key, gaps filled, order."""
 
@@ -183,7 +195,7 @@ class DateHistogram(_Histogram):
              "missing", "order", "script")  # fmt: skip
         super().__init__(body, below, budget)
         path = field_of(body)
-        self._zone = dates.parse_zone(str(body.get("time_zone") or "UTC"))
+        self._zone = _zone(str(body.get("time_zone") or "UTC"))
         self._rounding = Rounding(body, self._zone)
         self._values = context.nanos("date_histogram", path)
         field = context.field(path)

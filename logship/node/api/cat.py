@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from logship.node.api.parts import EXPAND, NAME, VERSION, Parts, options_of, resolved
+from logship.node.api.parts import EXPAND, NAME, VERSION, Parts, options_of, resolved, size_of
 from logship.node.catalog import Index, Options
 from logship.node.http.reply import Reply
 from logship.node.http.request import Request
@@ -48,13 +48,8 @@ class Cat:
     async def indices(self, request: Request) -> Reply:
         """One row per index."""
         found = resolved(self._parts, request, Options(closed=True))
-        every = sum(index.documents for index in self._parts.catalog.indices.values())
-        try:
-            size = self._parts.store.path.stat().st_size
-        except OSError:
-            size = 0
         unit = request.parameters.get("bytes")
-        rows = [_index_row(one.index, size * one.index.documents // (every or 1), unit)
+        rows = [_index_row(one.index, size_of(self._parts, one.index.documents), unit)
                 for one in found]  # fmt: skip
         default = (
             "health status index uuid pri rep docs.count docs.deleted store.size pri.store.size "

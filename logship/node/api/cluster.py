@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from logship.node import settings as index_settings
-from logship.node.api.parts import EXPAND, NAME, VERSION, WAIT, Parts, resolved
+from logship.node.api.parts import EXPAND, NAME, VERSION, WAIT, Parts, resolved, size_of
 from logship.node.catalog import Index, Options, Resolved
 from logship.node.errors import Json, illegal_argument
 from logship.node.http.reply import Reply
@@ -188,17 +188,11 @@ class Cluster:
                 "indices": {
                     "count": len(catalog.indices),
                     "docs": {"count": documents, "deleted": 0},
-                    "store": {"size_in_bytes": self._size()},
+                    "store": {"size_in_bytes": size_of(self._parts, documents)},
                 },
                 "nodes": {"count": {"total": 1, "data": 1}, "versions": [VERSION]},
             }
         )
-
-    def _size(self) -> int:
-        try:
-            return self._parts.store.path.stat().st_size
-        except OSError:
-            return 0
 
     def _node(self) -> Json:
         return {
@@ -237,7 +231,7 @@ class Cluster:
             "timestamp": int(time.time() * 1000),
             "indices": {
                 "docs": {"count": documents, "deleted": 0},
-                "store": {"size_in_bytes": self._size()},
+                "store": {"size_in_bytes": size_of(self._parts, documents)},
             },
             "process": {"timestamp": int(time.time() * 1000)},
             "jvm": {"uptime_in_millis": int((time.time() - self._started) * 1000)},
@@ -256,11 +250,9 @@ class Cluster:
     async def stats(self, request: Request) -> Reply:
         """Return document counts and sizes by index."""
         found = resolved(self._parts, request)
-        every = sum(index.documents for index in self._parts.catalog.indices.values())
-        size = self._size()
 
         def figures(documents: int) -> Json:
-            share = size * documents // every if every else 0
+            share = size_of(self._parts, documents)
             return {
                 "docs": {"count": documents, "deleted": 0, "total_size_in_bytes": share},
                 "store": {"size_in_bytes": share, "total_data_set_size_in_bytes": share,

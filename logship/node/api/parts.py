@@ -16,6 +16,7 @@ from logship.node.writes import Writer
 NAME = "logship"
 VERSION = "8.19.21"
 EXPAND = "ignore_unavailable allow_no_indices expand_wildcards ignore_throttled"
+_EMPTY_INDEX_BYTES = 249
 WAIT = "master_timeout timeout wait_for_active_shards"
 
 
@@ -78,6 +79,18 @@ def shards_of(found: list[Resolved]) -> Json:
     """Return ``_shards`` for an operation on all of *found* that succeeded."""
     total = sum(one.index.shards * (1 + one.index.replicas) for one in found)
     return {"total": total, "successful": sum(one.index.shards for one in found), "failed": 0}
+
+
+def size_of(parts: Parts, documents: int) -> int:
+    """Return roughly how many bytes so many documents take; never 0, as an index has a cost."""
+    every = sum(index.documents for index in parts.catalog.indices.values())
+    total = 0
+    for suffix in ("", "-wal"):
+        try:
+            total += parts.store.path.with_name(parts.store.path.name + suffix).stat().st_size
+        except OSError:
+            continue
+    return _EMPTY_INDEX_BYTES + (total * documents // every if every else 0)
 
 
 def object_of(value: Any, what: str) -> Json:

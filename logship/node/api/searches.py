@@ -13,13 +13,16 @@ from logship.node.errors import Json, NodeError, illegal_argument, invalid_reque
 from logship.node.http.reply import Reply
 from logship.node.http.request import Request, parse_json, seconds
 from logship.node.http.router import Router
-from logship.node.search import EVERYTHING, Search, matching
+from logship.node.search import Search
 from logship.node.search_request import PARAMETERS, SearchRequest, parse_search, query_of
 
 _COUNT = (
     f"q df default_operator analyzer analyze_wildcard lenient min_score {EXPAND} "
     "terminate_after routing preference"
 )
+
+
+_ALL = 2**62
 
 
 class Searches:
@@ -66,21 +69,30 @@ class Searches:
             indices: Sequence[Resolved] = context.resolved
         else:
             indices = resolved(self._parts, request)
-        return Reply(await self._run(wanted, indices, context.bound if context else EVERYTHING))
+        return Reply(await self._run(wanted, indices, context))
 
     def _context(self, wanted: SearchRequest) -> Context:
         return self._parts.contexts.use(
             wanted.pit_id or "", wanted.pit_keep_alive_seconds, self._parts.catalog.node_id
         )
 
-    async def _run(self, wanted: SearchRequest, indices: Sequence[Resolved], bound: int) -> Json:
+    async def _run(
+        self, wanted: SearchRequest, indices: Sequence[Resolved], context: Context | None = None
+    ) -> Json:
         started = time.monotonic()
         now = time.time_ns()
 
         def execute() -> Json:
             search = Search(wanted, indices, now, self._parts.catalog.node_id)
-            with self._parts.store.snapshot() as connection:
-                found = search.run(connection, bound)
+            if context is not None and context.snapshot is not None:
+                found = context.snapshot.read(search.run)
+                if found is None:
+                    raise self._parts.contexts.missing(
+                        wanted.pit_id or "", self._parts.catalog.node_id
+                    )
+            else:
+                with self._parts.store.snapshot() as connection:
+                    found = search.run(connection)
             return search.body(found, int((time.monotonic() - started) * 1000))
 
         return await self._parts.store.read(execute)
@@ -94,7 +106,7 @@ class Searches:
         query = query_of(request.parameters) if "q" in request.parameters else body.get("query")
         wanted = parse_search({"query": query, "size": 0, "track_total_hits": True})
         indices = resolved(self._parts, request)
-        result = await self._run(wanted, indices, EVERYTHING)
+        result = await self._run(wanted, indices)
         return Reply({"count": result["hits"]["total"]["value"], "_shards": result["_shards"]})
 
     async def validate(self, request: Request) -> Reply:
@@ -138,13 +150,13 @@ class Searches:
         wanted = parse_search(parse_json(text))
         if wanted.pit_id is not None:
             context = self._context(wanted)
-            return await self._run(wanted, context.resolved, context.bound)
+            return await self._run(wanted, context.resolved, context)
         options = Options(
             bool(header.get("ignore_unavailable", False)),
             bool(header.get("allow_no_indices", True)),
         )
         indices = self._parts.catalog.resolve(expression, options)
-        return await self._run(wanted, indices, EVERYTHING)
+        return await self._run(wanted, indices)
 
     async def open_pit(self, request: Request) -> Reply:
         """Open a point in time."""
@@ -153,9 +165,12 @@ class Searches:
             raise invalid_request("[keep_alive] is not specified")
         alive = seconds(keep_alive, "keep_alive")
         indices = self._parts.catalog.resolve(request.parts["index"], options_of(request))
-        # Asked on the writing thread, so that no bulk request is half in, half out.
-        bound = await self._parts.store.write(lambda: self._parts.catalog.next_seq)
-        id_, _context = self._parts.contexts.open(indices, bound, alive)
+        snapshot = await self._parts.store.read(self._parts.store.open_snapshot)
+        try:
+            id_, _context = self._parts.contexts.open(indices, snapshot, alive)
+        except NodeError:
+            snapshot.close()
+            raise
         total = sum(one.index.shards for one in indices)
         shards = {"total": total, "successful": total, "skipped": 0, "failed": 0}
         return Reply({"id": id_, "_shards": shards})
@@ -178,11 +193,11 @@ class Searches:
         alive = seconds(request.parameters["scroll"] or "5m", "scroll")
         page = wanted.size
         wanted.is_scroll = True
-        wanted.size, wanted.track_total_hits = EVERYTHING, EVERYTHING
+        wanted.size, wanted.track_total_hits = _ALL, _ALL
         indices = resolved(self._parts, request)
-        result = await self._run(wanted, indices, EVERYTHING)
+        result = await self._run(wanted, indices)
         hits = result["hits"]["hits"]
-        id_, context = self._parts.contexts.open(indices, EVERYTHING, alive)
+        id_, context = self._parts.contexts.open(indices, None, alive)
         context.pages = (result, hits, page)
         return Reply({"_scroll_id": id_, **self._page(context)})
 
@@ -224,6 +239,3 @@ class Searches:
         else:
             freed = sum(self._parts.contexts.close(str(one)) for one in listed)
         return Reply({"succeeded": True, "num_freed": freed}, status=200 if freed else 404)
-
-
-__all__ = ["Searches", "matching"]

@@ -52,6 +52,9 @@ def query_string(
         fields = (["message"] if "message" in fields else []) + [
             path for path in fields if path != "message"
         ]
+    if text.strip() == "*" and patterns not in (["*"], "*"):
+        # A star alone means: has any value there.
+        return {"bool": {"should": [{"exists": {"field": path}} for path in fields]}}
     try:
         tree = parse(text, default_operator="and" if operator == "and" else "or")
         dsl: Json = to_dsl(tree, default_fields=tuple(fields[:_MOST_FIELDS]) or ("message",))

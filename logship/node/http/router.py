@@ -96,7 +96,8 @@ class Router:
         literal = node.literals.get(steps[at])
         if literal is not None:
             found = self._walk(literal, steps, at + 1, parts, method, allowed)
-            if found is not None:
+            # A path that is known by name stands for nothing else, whatever the method.
+            if found is not None or allowed:
                 return found
         if node.placeholder is not None:
             name, below = node.placeholder
