@@ -59,5 +59,5 @@ def standard_level(value: object) -> str | None:
         upper = value.strip().upper()
         return _SPELLINGS.get(upper, upper) or None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return _NUMBERS.get(value) or safe_text(value)
+        return _NUMBERS.get(value) or safe_text(value).upper()
     return None

@@ -29,7 +29,7 @@ NUMBER = r"[0-9]{1,18}(?:\.[0-9]{1,18})?"
 SIZE_PATTERN = rf"{NUMBER} ?(?:[KMGTkmgt][Ii]?)?[Bb]|[0-9]{{1,18}}"
 DURATION_PATTERN = "(?=.)" + "".join(rf"(?:{NUMBER}{unit})?" for unit in DURATIONS)
 
-_SIZE = re.compile(rf"({NUMBER}) ?([KMGT]i?B|B)?\Z", re.IGNORECASE)
+_SIZE = re.compile(rf"({NUMBER})(?: ?([KMGT]i?B|B))?\Z", re.IGNORECASE)
 _DURATION = re.compile("".join(rf"(?:(?P<{unit}>{NUMBER}){unit})?" for unit in DURATIONS) + r"\Z")
 _FACTORS = {unit.lower(): factor for unit, factor in SIZES.items()}
 
