@@ -51,7 +51,11 @@ class JsonFormatter(BaseJsonFormatter):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self._constants = constants_of(service, environment) | self.static_fields
+        self._constants = {
+            **constants_of(service, environment),
+            **self.static_fields,
+            "process.pid": os.getpid(),
+        }
         self._extra_field = extra_field
 
     def format(self, record: logging.LogRecord) -> str:
@@ -94,6 +98,13 @@ def constants_of(service: str | None, environment: str | None) -> dict[str, Any]
 
 def time_of(created: float) -> str:
     """Return a record's time as it is shipped: UTC text to the microsecond."""
+    global _last_second
     seconds = int(created)
-    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    known, text = _last_second
+    if known != seconds:
+        text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+        _last_second = (seconds, text)
     return f"{text}.{int((created - seconds) * 1_000_000):06d}Z"
+
+
+_last_second = (-1, "")

@@ -67,6 +67,7 @@ class DailyFileHandler(logging.Handler):
         ).fullmatch
         self._day = ""
         self._path = ""
+        self._second, self._date = -1, ""
         self._descriptor = -1
         self._waiting: deque[bytes] = deque()
         self._is_writing = False
@@ -111,7 +112,7 @@ class DailyFileHandler(logging.Handler):
 
     def _write(self, line: bytes) -> None:
         try:
-            self._open_for(_day(self._now()) if self._dated else "", len(line))
+            self._open_for(self._today(), len(line))
             data = b"\n" + line if self._is_torn else line
             while data:  # short only when the disk becomes full: the next call says so
                 data = data[os.write(self._descriptor, data) :]
@@ -119,6 +120,14 @@ class DailyFileHandler(logging.Handler):
         except OSError as error:
             self._lost += 1
             self._say(error)
+
+    def _today(self) -> str:
+        if not self._dated:
+            return ""
+        second = int(self._now())
+        if second != self._second:
+            self._second, self._date = second, _day(second)
+        return self._date
 
     def _open_for(self, day: str, size_bytes: int) -> None:
         if self._descriptor >= 0:
