@@ -176,7 +176,7 @@ class Replay:
                 raise _EndedError(answer.cause, left)
             if self._clock.monotonic() - self._progress_at >= self._patience:
                 raise _EndedError(answer.cause or "the server is overloaded", left)
-            await self._pause(answer.retry_after_seconds or wait_seconds)
+            await self._pause(min(answer.retry_after_seconds or wait_seconds, self._patience))
             wait_seconds = min(2 * wait_seconds, LONGEST_PAUSE_SECONDS)
 
     def _count(
