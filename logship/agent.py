@@ -22,7 +22,7 @@ from logship.errors import StateError
 from logship.host import HostId, boot_id, host_id, host_name
 from logship.interfaces import Clock
 from logship.pipeline import Delivery, Ingestion, Totals
-from logship.route import Route, RouteState, compile_route
+from logship.route import AutoRoute, Route, RouteState, choose_format, compile_route
 from logship.settings.model import Settings
 from logship.sinks.dead_letters import DeadLetterFiles
 from logship.sinks.elasticsearch import ElasticsearchSink
@@ -94,7 +94,7 @@ class Agent:
     ) -> None:
         self.settings, self.once = settings, once
         self.sources: list[FileSource] = []
-        self.routes: list[Route] = []
+        self.routes: list[Route | AutoRoute] = []
         self.delivery: Delivery | None = None
         self._clock = clock or SystemClock()
         self._environment = os.environ if environment is None else environment
@@ -188,7 +188,13 @@ class Agent:
         settings = self.settings
         stable_ids = settings.delivery.ids == "stable"
         name = host_name(self._environment)
-        seeding = Seeding(store, host_id=host.id, boot_id=boot_id(), clock=self._clock)
+        seeding = Seeding(
+            store,
+            host_id=host.id,
+            boot_id=boot_id(),
+            clock=self._clock,
+            choose_format=choose_format,
+        )
         for source in settings.sources:
             self.sources.append(
                 FileSource(
@@ -257,7 +263,7 @@ class Agent:
             for source, route in zip(self.sources, self.routes, strict=True):
                 group.create_task(self._read_one(source, route, buffer))
 
-    async def _read_one(self, source: FileSource, route: Route, buffer: Buffer) -> None:
+    async def _read_one(self, source: FileSource, route: Route | AutoRoute, buffer: Buffer) -> None:
         """Run one source; when it fails, report it and try again with growing pauses."""
         ingest = Ingestion(route, buffer)
         pause = 1.0

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from logship.model import BatchResult, Chunk, Document, Documents, Receipt, Refusal
 
 __all__ = [
+    "ChooseFormat",
     "Clock",
     "Content",
     "DeadLetters",
@@ -69,8 +70,11 @@ class Memory(Protocol):
         """The content lies at *path* now."""
 
 
-# (seed, path, last usable time before the first chunk) → what the route remembers.
-MakeMemory = Callable[[bytes, str, str | None], Memory]
+# (seed, path, last usable time before the first chunk, format) → what the route remembers.
+MakeMemory = Callable[[bytes, str, str | None, str], Memory]
+
+# The beginning of a content → the format that it has; empty when that does not matter.
+ChooseFormat = Callable[[bytes], str]
 
 
 class Content(Protocol):

@@ -50,7 +50,8 @@ CREATE TABLE files (
   size INTEGER NOT NULL,          -- as last seen
   boot TEXT NOT NULL,             -- boot id under which it was last seen
   confirmed_at REAL NOT NULL,     -- epoch seconds
-  gone_at REAL                    -- epoch seconds since when the content is nowhere to be found
+  gone_at REAL,                   -- epoch seconds since when the content is nowhere to be found
+  format TEXT NOT NULL            -- what "auto" took it for when it was new; empty without auto
 );
 CREATE INDEX files_by_inode ON files (device, inode);
 CREATE TABLE first_lines (
@@ -69,7 +70,7 @@ CREATE TABLE split_marks (
 
 _COLUMNS = (
     "id, source, path, device, inode, fingerprint, first_line, salt, seed, offset, tail, "
-    "last_time, size, boot, confirmed_at, gone_at"
+    "last_time, size, boot, confirmed_at, gone_at, format"
 )
 
 
@@ -93,6 +94,7 @@ class FileRow:
     boot: str
     confirmed_at: float
     gone_at: float | None = None
+    format: str = ""
     day_marks: tuple[tuple[int, str], ...] = ()
     split_marks: tuple[tuple[int, int], ...] = ()
 
@@ -181,11 +183,11 @@ class CheckpointStore:
 
         def work(db: sqlite3.Connection) -> int:
             cursor = db.execute(
-                f"INSERT INTO files ({_COLUMNS}) VALUES (NULL{', ?' * 15})",
+                f"INSERT INTO files ({_COLUMNS}) VALUES (NULL{', ?' * 16})",
                 (
                     row.source, _stored(row.path), row.device, row.inode, row.fingerprint,
                     row.first_line, row.salt, row.seed, row.offset, row.tail, row.last_time,
-                    row.size, row.boot, row.confirmed_at, row.gone_at,
+                    row.size, row.boot, row.confirmed_at, row.gone_at, row.format,
                 ),
             )  # fmt: skip
             db.execute(

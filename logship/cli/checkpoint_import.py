@@ -15,6 +15,7 @@ from logship.checkpoints.admin import is_line_start, line_starts_around
 from logship.checkpoints.filebeat import FileOnDisk, Take, plan, read_registry
 from logship.checkpoints.store import CheckpointStore, FileRow
 from logship.host import boot_id, host_id
+from logship.route import choose_format
 from logship.search.terminal import one_line
 from logship.settings.model import Settings
 from logship.sources.file.discovery import scan
@@ -96,7 +97,13 @@ async def _take(
         host = host_id(settings.agent.id, environment, settings.state_dir)
         if store.meta("host_id") is None:
             store.set_meta("host_id", host.id)
-        seeding = Seeding(store, host_id=host.id, boot_id=boot_id(), clock=SystemClock())
+        seeding = Seeding(
+            store,
+            host_id=host.id,
+            boot_id=boot_id(),
+            clock=SystemClock(),
+            choose_format=choose_format,
+        )
         known = {source.name: store.files(source.name) for source in settings.sources}
         for take in takes:
             for source in sources[take.file.device, take.file.inode]:

@@ -273,6 +273,7 @@ def _begin_anew(target: _Target) -> str:
     from logship.checkpoints.store import CheckpointStore
     from logship.errors import LogshipError
     from logship.host import boot_id, host_id
+    from logship.route import choose_format
     from logship.sources.file.seeding import Beginning, Seeding
 
     row, place = target.row, target.place
@@ -284,7 +285,13 @@ def _begin_anew(target: _Target) -> str:
         store = CheckpointStore(target.directory)
         try:
             known = store.meta("host_id") or host_id(None, os.environ, target.directory).id
-            seeding = Seeding(store, host_id=known, boot_id=boot_id(), clock=SystemClock())
+            seeding = Seeding(
+                store,
+                host_id=known,
+                boot_id=boot_id(),
+                clock=SystemClock(),
+                choose_format=choose_format,
+            )
             # The first line stays known, so the new seed gets a salt. Ended in between, the
             # agent does the same: to it the file is new.
             await store.forget([row.id])

@@ -8,6 +8,7 @@ from typing import Any
 from logship.parsers.auto import parse_auto
 from logship.parsers.json import parse_json
 from logship.parsers.logfmt import parse_logfmt
+from logship.parsers.syslog import parse_syslog
 from logship.parsers.text import parse_text
 
 __all__ = ["PARSERS", "Parser"]
@@ -21,5 +22,6 @@ PARSERS: dict[str, Parser] = {
     "docker": parse_auto,
     "json": parse_json,
     "logfmt": parse_logfmt,
+    "syslog": parse_syslog,
     "text": parse_text,
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from logship.route.compile import Route, compile_route
+from logship.route.auto import AutoRoute, choose_format
+from logship.route.compile import Route
+from logship.route.source import compile_route
 from logship.route.state import RouteState
 
-__all__ = ["Route", "RouteState", "compile_route"]
+__all__ = ["AutoRoute", "Route", "RouteState", "choose_format", "compile_route"]

@@ -1,4 +1,4 @@
-"""Compiles a source's settings into one function from a chunk to documents.
+"""The way from a chunk to documents.
 
 Two ways lead through it. A JSON record in which nothing has to change is shipped as its own
 bytes, with logship's fields spliced in before them, after a look at the few fields that
@@ -16,58 +16,22 @@ from zoneinfo import ZoneInfo
 
 from logship.interfaces import Clock, Processor, Record
 from logship.model import Chunk, Documents, action_head, merge
-from logship.parsers import PARSERS, Parser
+from logship.parsers import Parser
 from logship.parsers.multiline import Events, Joiner, add_to_record
-from logship.processors import AddFields, compile_processors
+from logship.parsers.syslog import with_year
+from logship.processors import AddFields
 from logship.route.columns import Columns
-from logship.route.joining import compile_joiner
 from logship.route.look import DECIDING
 from logship.route.splice import HOST, Splice, context_of
 from logship.route.state import HEADS_KEPT, AcceptWindow, RouteState
 from logship.schema.encode import encode_record
 from logship.schema.flat import add_tag, lift, move_to_extra
 from logship.schema.times import parse_time, utc_text
-from logship.settings.model import IndexSettings, ProcessorSettings, SourceSettings
 from logship.sinks.index_names import IndexNames
 
-__all__ = ["Route", "compile_route"]
+__all__ = ["Route"]
 
 _OF_UNPARSED = {"message", "parse_error", "tags"}
-
-
-def compile_route(
-    source: SourceSettings,
-    index: IndexSettings,
-    processors: Sequence[ProcessorSettings],
-    *,
-    host_name: str,
-    clock: Clock,
-    stable_ids: bool = True,
-) -> Route:
-    """Return the route of *source*.
-
-    Args:
-        processors: Of all sources; the source's own come first.
-        host_name: What records that name no host get as ``host.name``.
-        clock: For records without any time.
-        stable_ids: False leaves ids to Elasticsearch.
-    """
-    steps: list[Processor] = []
-    if source.fields:
-        steps.append(AddFields(source.fields, overwrites=False))
-    steps += compile_processors((*source.processors, *processors))
-    return Route(
-        PARSERS[source.format],
-        steps,
-        IndexNames(index.name, index.timezone),
-        AcceptWindow(index.accept_past_seconds, index.accept_future_seconds),
-        zone_name=source.timezone,
-        host_name=host_name,
-        clock=clock,
-        stable_ids=stable_ids,
-        reads_json=source.format in ("auto", "json"),
-        joiner=compile_joiner(source.format, source.multiline, source.max_line_bytes),
-    )
 
 
 class Route:
@@ -238,6 +202,9 @@ class Route:
             add_to_record(record, fields)
         if time is not None and not line.startswith(b"{"):
             record["@timestamp"] = time  # a text's own time may be in any zone
+        own_time = record.get("@timestamp")
+        if isinstance(own_time, str) and own_time.startswith("--"):  # syslog's has no year
+            record["@timestamp"] = with_year(own_time, state.day) or own_time
         lift(record, self._zone)
         if time is not None and "@timestamp" not in record:
             record["@timestamp"] = parse_time(time, UTC)

@@ -24,6 +24,7 @@ class RouteState:
         seed: Its seed as bytes.
         path: Where it lies, for ``log.file.path``.
         last_time: The last usable time before the next chunk, as UTC text.
+        format: What the content was taken for when it was new.
         day: The day mark that *heads* was made under.
         heads: What decides the index (the beginning of a record's time, and the fields that
             its name is made of) → head of the action line.
@@ -36,6 +37,7 @@ class RouteState:
     seed: bytes
     path: str
     last_time: str | None = None
+    format: str = ""
     day: str = ""
     heads: dict[object, bytes] = field(default_factory=dict)
     contexts: dict[object, bytes] = field(default_factory=dict)

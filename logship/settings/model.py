@@ -151,7 +151,7 @@ class SourceSettings:
     paths: tuple[str, ...]
     exclude: tuple[str, ...] = ()
     type: Literal["file"] = "file"
-    format: Literal["auto", "json", "text", "logfmt", "cri", "docker"] = "auto"
+    format: Literal["auto", "json", "text", "logfmt", "syslog", "cri", "docker"] = "auto"
     timezone: str = "local"
     multiline: MultilineSettings | None = None
     start_at: Literal["beginning", "end"] = "beginning"

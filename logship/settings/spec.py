@@ -213,16 +213,15 @@ SOURCE = Section(
         Key(
             "format",
             Choice(
-                ("auto", "json", "text", "logfmt", "cri", "docker"),
+                ("auto", "json", "text", "logfmt", "syslog", "cri", "docker"),
                 later=(
-                    "syslog",
                     "nginx",
                     "apache",
                     "pattern",
                     "regex",
                 ),
             ),
-            "How a line becomes a record; auto takes JSON objects as such and the rest as text.",
+            "How a line becomes a record; auto goes by the first lines of each file.",
         ),
         Key(
             "timezone",

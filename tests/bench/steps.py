@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 import orjson
 
 from logship.model import Chunk, Documents, merge
-from logship.route.compile import Route, compile_route
+from logship.route import Route, compile_route
 from logship.route.state import RouteState
 from logship.settings.model import IndexSettings, ProcessorSettings, SourceSettings
 from logship.sinks.elasticsearch.reply import classify_reply

@@ -136,3 +136,32 @@ def test_logfmt_is_parsed(fake: ElasticFake, tmp_path: Path) -> None:
     (document,) = fake.all()
     assert (document["message"], document["level"]) == ("it broke", "ERROR")
     assert document["@timestamp"] == "2026-11-21T10:00:00Z"
+
+
+def test_auto_goes_by_the_first_lines(fake: ElasticFake, tmp_path: Path) -> None:
+    """Without a format, container, logfmt, syslog, JSON and text files are told apart."""
+    (tmp_path / "cri.log").write_text(
+        "2026-11-21T10:00:00.000000001Z stdout P one \n"
+        "2026-11-21T10:00:00.000000003Z stdout F two\n"
+    )
+    (tmp_path / "docker.log").write_text(
+        '{"log":"from docker\\n","stream":"stdout","time":"2026-11-21T10:00:00.1Z"}\n'
+    )
+    (tmp_path / "logfmt.log").write_text('level=warn msg="low disk" free=3\n')
+    (tmp_path / "syslog.log").write_text("<13>Nov 21 10:00:00 web-1 cron[7]: ran a job\n")
+    (tmp_path / "json.log").write_text('{"@timestamp":"2026-11-21T10:00:00Z","message":"json"}\n')
+    (tmp_path / "text.log").write_text("just a text\n")
+    ship_once(fake, tmp_path / "*.log", tmp_path / "state")
+    found = set(messages(fake))
+    assert found == {"one two", "from docker", "low disk", "ran a job", "json", "just a text"}
+
+
+def test_the_format_stays_with_the_file(fake: ElasticFake, tmp_path: Path) -> None:
+    """What a file was taken for when it was new holds after a restart, whatever came since."""
+    log = tmp_path / "app.log"
+    log.write_text("2026-11-21T10:00:00.000000001Z stdout F one\n")
+    ship_once(fake, log, tmp_path / "state")
+    with log.open("a") as file:
+        file.write("2026-11-21T10:00:01Z stdout P tw\n2026-11-21T10:00:02Z stdout F o\n")
+    ship_once(fake, log, tmp_path / "state")
+    assert messages(fake) == ["one", "two"]

@@ -10,11 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from logship.model import Chunk, Documents
-from logship.route import Route, RouteState, compile_route
+from logship.route import Route, RouteState
 from logship.schema.flat import RESERVED, SCALARS, TEXTS
 from logship.settings.model import IndexSettings, ProcessorSettings, SourceSettings
 from logship.sinks.elasticsearch.request import bulk_body
 from tests.support.fakes import NOON, FakeClock
+from tests.support.routes import line_by_line
 
 DAY = "2026-11-21"
 PLAIN = '"@timestamp":"2026-11-21T10:00:00Z"'
@@ -34,7 +35,7 @@ def route_of(
     **index: Any,
 ) -> Route:
     source = SourceSettings(name="s", paths=("/a.log",), timezone="UTC", fields=fields or {})
-    return compile_route(
+    return line_by_line(
         source,
         IndexSettings(name=name, **index),
         processors,
@@ -217,7 +218,7 @@ class Pairs:
 
 
 FEW_BLANKS = st.sampled_from(["", "", " "])
-thoroughly = settings(deadline=None, max_examples=150)
+thoroughly = settings(deadline=None, max_examples=100)
 
 
 @st.composite

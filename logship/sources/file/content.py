@@ -29,7 +29,7 @@ class FileContent:
         self.row, self.size = row, row.size
         self._store = store
         self.tracker = Tracker(row.offset)
-        self.state = make_memory(row.seed.encode(), row.path, row.last_time)
+        self.state = make_memory(row.seed.encode(), row.path, row.last_time, row.format)
         self._days = list(row.day_marks)
         self.splits = list(row.split_marks)
         self._saved_offset, self._saved_place = row.offset, _place(row)

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 from logship.checkpoints.store import CheckpointStore, FileRow
 from logship.ids import TAIL_BYTES, first_line_digest, make_seed, tail_digest
-from logship.interfaces import Clock
+from logship.interfaces import ChooseFormat, Clock
 from logship.sources.file.identity import Candidate, find_data, find_first_line, look_at
 from logship.sources.file.tailer import day_of
 
 __all__ = ["Beginning", "Seeding"]
+
+HEAD_BYTES = 32 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Beginning:
         first_line: The first non-empty line, its first KiB at the most.
         position: Offset from which it is to be read.
         tail: The bytes before that.
+        head: The first bytes, enough for some lines.
     """
 
     path: str
@@ -31,6 +34,7 @@ class Beginning:
     first_line: bytes
     position: int
     tail: bytes
+    head: bytes
 
     @classmethod
     def of(
@@ -49,7 +53,8 @@ class Beginning:
         if not line:
             return None
         count = min(TAIL_BYTES, position)
-        return cls(path, candidate, line, position, candidate.read_at(position - count, count))
+        tail = candidate.read_at(position - count, count)
+        return cls(path, candidate, line, position, tail, candidate.read_at(start, HEAD_BYTES))
 
 
 class Seeding:
@@ -58,8 +63,16 @@ class Seeding:
     One for all sources: two files that begin alike must not get the same seed at once.
     """
 
-    def __init__(self, store: CheckpointStore, *, host_id: str, boot_id: str, clock: Clock) -> None:
-        self._store, self._clock = store, clock
+    def __init__(
+        self,
+        store: CheckpointStore,
+        *,
+        host_id: str,
+        boot_id: str,
+        clock: Clock,
+        choose_format: ChooseFormat = lambda head: "",
+    ) -> None:
+        self._store, self._clock, self._choose_format = store, clock, choose_format
         self._host_id, self._boot_id = host_id, boot_id
         self._lock = asyncio.Lock()
 
@@ -98,5 +111,6 @@ class Seeding:
             size=candidate.size,
             boot=self._boot_id,
             confirmed_at=now,
+            format=self._choose_format(beginning.head),
             day_marks=((0, day_of(now)),),
         )

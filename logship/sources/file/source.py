@@ -492,7 +492,7 @@ class FileSource:
         if start is not None:
             end = tailer.given_out
             await content.mark_split(start, end)
-            await ingest.flush(content, end, content.day_at(start)[0])
+            await ingest.flush(content, end, content.day_at(max(start, end - 1))[0])
 
     async def _flush_all(self, ingest: Ingest) -> None:
         for tailer in list(self._tailers.values()):

@@ -256,13 +256,15 @@ class Tailer:
     def _chunks(self, data: bytes) -> list[Chunk]:
         """Chunks of the next lines: cut where another day's mark begins."""
         assert self.content is not None
-        chunks = []
+        chunks: list[Chunk] = []
         while data:
             day, following = self.content.day_at(self._start)
             length = len(data)
             if following is not None and following < self._start + length:
-                # A line belongs where it begins.
-                length = data.find(b"\n", following - self._start - 1) + 1 or length
+                length = _lines_before(data, following - self._start)
+                if not length:  # the mark lies among the NUL bytes before the line
+                    data = self._without_hole(data, chunks)
+                    continue
             chunks.append(self._chunk(data[:length], length, day))
             data = data[length:]
         return chunks
@@ -318,6 +320,14 @@ def _line_length(data: bytes, splits: list[int], start: int) -> int | None:
         if start < end <= start + len(data) and (not newline or end - start < newline):
             return end - start
     return newline or None
+
+
+def _lines_before(data: bytes, mark: int) -> int:
+    """How much of *data* begins before *mark*: a line belongs where it begins, NUL bytes aside."""
+    line = data.rfind(b"\n", 0, mark) + 1
+    if not data[line:mark].strip(b"\0"):
+        return line
+    return data.find(b"\n", mark) + 1 or len(data)
 
 
 def day_of(seconds: float) -> str:

@@ -41,7 +41,7 @@ TABLES = {
         "device INTEGER NOT NULL, inode INTEGER NOT NULL, fingerprint BLOB NOT NULL, "
         "first_line BLOB NOT NULL, salt BLOB NOT NULL, seed TEXT NOT NULL, "
         "offset INTEGER NOT NULL, tail BLOB NOT NULL, last_time TEXT, size INTEGER NOT NULL, "
-        "boot TEXT NOT NULL, confirmed_at REAL NOT NULL, gone_at REAL"
+        "boot TEXT NOT NULL, confirmed_at REAL NOT NULL, gone_at REAL, format TEXT NOT NULL"
     ),
     "first_lines": (
         "digest BLOB NOT NULL, salt BLOB NOT NULL, seed TEXT NOT NULL, "

@@ -165,6 +165,18 @@ class TestSearch:
             assert Searched(reply, status).search("order") == []
         assert "Searching for 'order' failed" in caplog.text
 
+    def test_wrong_arguments(self, caplog: pytest.LogCaptureFixture) -> None:
+        """So are arguments that make no sense."""
+        assert Searched().search("order", limit="many") == []
+        assert "failed" in caplog.text
+
+    def test_times_as_text(self) -> None:
+        """Text goes to Elasticsearch as it is, which rounds a day's end up in a range."""
+        server = Searched()
+        server.search("x", "2026-11-20", "2026-11-21")
+        (only,) = server.asked[0][1]["query"]["bool"]["filter"]
+        assert only["range"]["@timestamp"] == {"gte": "2026-11-20", "lte": "2026-11-21"}
+
     def test_no_server(self, caplog: pytest.LogCaptureFixture) -> None:
         """So is a server that is not there."""
 

@@ -10,11 +10,12 @@ from logship.ids import event_ids
 from logship.interfaces import Record
 from logship.model import Chunk, Documents
 from logship.parsers import PARSERS
-from logship.route import Route, RouteState, compile_route
+from logship.route import Route, RouteState
 from logship.route.state import AcceptWindow
 from logship.settings.model import IndexSettings, ProcessorSettings, SourceSettings
 from logship.sinks.index_names import IndexNames
 from tests.support.fakes import NOON, FakeClock
+from tests.support.routes import line_by_line
 
 DAY = "2026-11-21"
 PLAIN = b'{"@timestamp":"2026-11-21T10:00:00Z","level":"INFO","message":"m"}'
@@ -37,7 +38,7 @@ def route_of(
         timezone=timezone,
         fields=fields or {},
     )
-    return compile_route(
+    return line_by_line(
         source,
         IndexSettings(**index),
         processors,
@@ -244,7 +245,7 @@ def test_times_that_are_not_believed(
 def route_with_index_zone(timezone: str, **index: Any) -> Route:
     source = SourceSettings(name="s", paths=("/a.log",))
     settings = IndexSettings(timezone=timezone, **index)
-    return compile_route(source, settings, (), host_name="web-1", clock=FakeClock())
+    return line_by_line(source, settings, (), host_name="web-1", clock=FakeClock())
 
 
 def test_a_record_of_the_reading_day_opens_no_door() -> None:

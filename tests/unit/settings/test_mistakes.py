@@ -169,8 +169,8 @@ IN_A_FILE = [
 IN_A_SOURCE = [
     ("format: jsn", '3:5: sources[0].format: unknown format "jsn"; did you mean "json"?'),
     (
-        "format: syslog",
-        '3:5: sources[0].format: "syslog" is not available in this version of logship',
+        "format: nginx",
+        '3:5: sources[0].format: "nginx" is not available in this version of logship',
     ),
     ("type: stdin", 'sources[0].type: "stdin" is not available in this version of logship'),
     ("paths: a", "3:5: sources[0].paths: given twice, first in line 2"),
