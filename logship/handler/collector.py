@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -18,24 +18,21 @@ import orjson
 from logship.buffer import Buffer
 from logship.elastic import Elastic
 from logship.errors import ElasticError
+from logship.handler.collector_search import Time, indices_of, level_of, search_body
 from logship.handler.document import Documenter, Encoded
 from logship.handler.formatter import constants_of
 from logship.model import Documents
 from logship.pipeline import Delivery
-from logship.schema.levels import standard_level
 from logship.settings.model import MIB, DeliverySettings, ElasticsearchSettings, IndexSettings
 from logship.sinks.elasticsearch import ElasticsearchSink
 from logship.sinks.elasticsearch.template import put_template
-from logship.sinks.index_names import IndexNames, wildcard
+from logship.sinks.index_names import IndexNames
 
 __all__ = ["LogCollector"]
 
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 32 * MIB
-MOST_INDICES = 31  # of a range, by name; a longer one goes by wildcard
-MOST_HITS = 10_000  # Elasticsearch's default for index.max_result_window
-Time = datetime | str
 
 
 class LogCollector:
@@ -179,17 +176,12 @@ class LogCollector:
         Returns:
             The hits, or an empty list after an error, which is logged.
         """
-        body = _search_body(query, start_time, end_time, level, service, limit)
-        names = quote(",".join(self._indices(start_time, end_time)), safe=",*")
         try:
-            reply = await self._connection().request(
-                "POST",
-                f"/{names}/_search",
-                orjson.dumps(body),
-                params={"ignore_unavailable": True, "allow_no_indices": True},
+            hits = await self._search(
+                indices_of(self._names, self._index.name, start_time, end_time, datetime.now(UTC)),
+                search_body(query, start_time, end_time, level, service, limit),
             )
-            hits: list[dict[str, Any]] = reply.json()["hits"]["hits"]
-        except (ElasticError, KeyError, TypeError) as error:
+        except Exception as error:  # callers rely on that: a search that fails finds nothing
             log.error("Searching for %r failed: %s. No records are returned.", query, error)
             return []
         for hit in hits:
@@ -226,6 +218,16 @@ class LogCollector:
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
+
+    async def _search(self, indices: list[str], body: dict[str, Any]) -> list[dict[str, Any]]:
+        reply = await self._connection().request(
+            "POST",
+            f"/{quote(','.join(indices), safe=',*')}/_search",
+            orjson.dumps(body),
+            params={"ignore_unavailable": True, "allow_no_indices": True},
+        )
+        hits: list[dict[str, Any]] = reply.json()["hits"]["hits"]
+        return hits
 
     def _connection(self) -> Elastic:
         if self._elastic is None:
@@ -279,7 +281,7 @@ class LogCollector:
         return 0.25 if self._is_closing else 5.0
 
     def _record(self, level: object, message: str, fields: Mapping[str, Any]) -> Encoded:
-        number, name = _level(level)
+        number, name = level_of(level)
         record = logging.LogRecord(self._service, number, "", 0, message, None, None)
         record.levelname = name
         record.__dict__.update(fields)
@@ -313,20 +315,6 @@ class LogCollector:
             f"{rejected} rejected, {lost} lost" + (f" ({why})" if lost else "")
         )
 
-    def _indices(self, start: Time | None, end: Time | None) -> list[str]:
-        """The indices that hold the range: each day's by name, or all that go by the pattern."""
-        # Without an end a day more: clocks of other machines may be ahead.
-        tomorrow = datetime.now(UTC) + timedelta(days=1)
-        first, last = _moment(start), tomorrow if end is None else _moment(end)
-        by_day = self._names.key_length == 10 and not self._names.has_fields
-        if not by_day or first is None or last is None:
-            return [wildcard(self._index.name)]
-        days = (last.date() - first.date()).days + 1
-        if not 1 <= days <= MOST_INDICES:
-            return [wildcard(self._index.name)]
-        dates = (first.date() + timedelta(days=day) for day in range(days))
-        return sorted({self._names.name(date.isoformat()) for date in dates})
-
 
 class _Clock:
     monotonic = staticmethod(time.monotonic)
@@ -341,65 +329,6 @@ class _Receipt:
 
     def settle(self, count: int) -> None:
         self.settled += count
-
-
-def _search_body(
-    query: str,
-    start: Time | None,
-    end: Time | None,
-    level: object,
-    service: str | None,
-    limit: int,
-) -> dict[str, Any]:
-    filters: list[dict[str, Any]] = []
-    limits = {
-        name: _time_text(moment)
-        for name, moment in (("gte", start), ("lte", end))
-        if moment is not None
-    }
-    if limits:
-        filters.append({"range": {"@timestamp": limits}})
-    if level is not None:
-        name = _level(level)[1]
-        # Lower case stands beside upper case for indices without a normalizer on the field.
-        filters.append({"terms": {"level": [name, name.lower()]}})
-    if service is not None:
-        filters.append({"term": {"service": service}})
-    clauses: dict[str, Any] = {"filter": filters}
-    if query.strip() not in ("", "*"):
-        clauses["must"] = [{"query_string": {"query": query}}]
-    return {
-        "query": {"bool": clauses},
-        "sort": [{"@timestamp": {"order": "desc", "unmapped_type": "date"}}],
-        "size": max(0, min(limit, MOST_HITS)),
-    }
-
-
-def _level(level: object) -> tuple[int, str]:
-    """Python's number and the standard name."""
-    value = getattr(level, "value", level)  # an enumeration's member
-    if isinstance(value, int):
-        name = logging.getLevelName(value)
-        return value, standard_level(name) or "INFO"
-    name = standard_level(value) or "INFO"
-    return logging.getLevelNamesMapping().get(name, logging.INFO), name
-
-
-def _moment(time_: Time | None) -> datetime | None:
-    """*time_* in UTC; None for what only Elasticsearch understands, like ``now-1d``."""
-    if isinstance(time_, str):
-        try:
-            time_ = datetime.fromisoformat(time_)
-        except ValueError:
-            return None
-    if time_ is None:
-        return None
-    return time_.replace(tzinfo=UTC) if time_.tzinfo is None else time_.astimezone(UTC)
-
-
-def _time_text(time_: Time) -> str:
-    moment = _moment(time_)
-    return str(time_) if moment is None else moment.isoformat()
 
 
 def _say(text: str) -> None:
