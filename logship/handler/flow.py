@@ -104,7 +104,7 @@ class Flow:
                 self._spool, self._buffer, self._may_recover, shipper.count_recovered
             )
         self._woken, self._hurrying = asyncio.Event(), asyncio.Event()
-        self._room = asyncio.Event()
+        self._room, self._urged = asyncio.Event(), asyncio.Event()
         self._has_spooled = False
         self._spool_after = 0.0
 
@@ -133,33 +133,23 @@ class Flow:
         """Send what is there now, and what waits for another attempt, at once."""
         self._hurrying.set()
         self._woken.set()
+        self._urged.set()
         self.delivery.hurry()
 
     async def _deliver(self) -> None:
         if self._settings.index.template:
-            await self._confirm_template()
+            await confirm_template(
+                self._elastic,
+                self._settings.index,
+                self.delivery.report_trouble,
+                self._longest_pause_seconds,
+                self._pause,
+            )
         await self.delivery.run()
 
-    async def _confirm_template(self) -> None:
-        """Confirm it, and begin anew whenever there is a hurry: it may be in a long pause."""
-        while True:
-            confirming = asyncio.ensure_future(
-                confirm_template(
-                    self._elastic,
-                    self._settings.index,
-                    self.delivery.report_trouble,
-                    self._longest_pause_seconds,
-                )
-            )
-            hurrying = asyncio.ensure_future(self._hurrying.wait())
-            try:
-                await asyncio.wait((confirming, hurrying), return_when=asyncio.FIRST_COMPLETED)
-                if confirming.done():
-                    return confirming.result()
-            finally:
-                confirming.cancel()
-                hurrying.cancel()
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+    async def _pause(self, seconds: float) -> None:
+        self._urged.clear()
+        await _wait(self._urged, seconds)
 
     async def _recover(self) -> None:
         if self._recovery is not None:
@@ -172,6 +162,7 @@ class Flow:
             self._woken.clear()
             self._report_drops()
             await self._move_all()
+            self._fetch_spooled()
             if self._hurrying.is_set():
                 self._hurrying.clear()
                 self._buffer.hurry()
@@ -188,7 +179,7 @@ class Flow:
         patience = None
         if self._shipper.is_closing:
             patience = LOOK_AGAIN_SECONDS
-        elif self.unreported():
+        elif self._has_spooled or self.unreported():
             patience = QUIET_SECONDS
         await _wait(self._woken, patience)
         if not self._shipper.is_closing:
@@ -207,15 +198,15 @@ class Flow:
             else:
                 self._room.clear()
                 await _wait(self._room, LOOK_AGAIN_SECONDS if self._settings.spools else None)
-        if self._recovery is not None and not self._queue.is_half_full and self._has_spooled:
-            self._share_spooled()
 
-    def _share_spooled(self) -> None:
-        assert self._spool is not None
-        assert self._recovery is not None
-        self._has_spooled = False
-        self._spool.finish()
-        self._recovery.look()
+    def _fetch_spooled(self) -> None:
+        """Let what went to the spool come back, when there is room again."""
+        if self._has_spooled and self._may_recover():
+            assert self._spool is not None
+            assert self._recovery is not None
+            self._has_spooled = False
+            self._spool.finish()
+            self._recovery.look()
 
     @property
     def _has_room(self) -> bool:

@@ -200,7 +200,7 @@ class LogshipHandler(logging.Handler):
 
         Hot: `make bench-handler`.
         """
-        if threading.get_ident() in process.shipping:
+        if threading.get_ident() in process.shipping and not process.is_finalising():
             self._say_own(record)
             return
         shipper = self._shipper

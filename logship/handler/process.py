@@ -24,6 +24,7 @@ __all__ = [
     "forks_wait",
     "holds_logging_lock",
     "is_ending",
+    "is_finalising",
     "keep",
     "known",
     "register",
@@ -108,6 +109,20 @@ def end_all() -> None:
         handler.hurry()
     for handler in handlers:
         handler.end()
+
+
+def is_finalising() -> bool:
+    """Whether the calling thread is inside a finaliser.
+
+    The garbage collector runs those of the application on any thread, the shipping one too.
+    """
+    frame = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "__del__" or code is weakref.finalize.__call__.__code__:
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
 
 
 def holds_logging_lock() -> bool:

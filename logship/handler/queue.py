@@ -15,6 +15,7 @@ from typing import Literal
 
 from logship.handler.document import Encoded
 from logship.handler.drops import Drops
+from logship.handler.process import shipping
 
 __all__ = ["Overflow", "Queue"]
 
@@ -47,7 +48,7 @@ class Queue:
         self._max_bytes, self._max_records = max_bytes, max_records
         self._overflow, self._max_block_seconds = overflow, max_block_seconds
         self._lock = threading.RLock()
-        self._is_inside = False
+        self._inside = 0
         self._arrivals: deque[Encoded] = deque()
         count = len(_BANDS) + 1 if overflow == "drop_low_levels" else 1
         self._bands: tuple[deque[Encoded], ...] = tuple(deque() for _ in range(count))
@@ -69,16 +70,16 @@ class Queue:
 
         Returns at once, but under ``block``, which waits for room as long as it may.
         """
-        if self._overflow == "block" and not self._has_room(entry):
+        if self._overflow == "block":
             self._wait_for_room(entry)
         with self._lock:
             self._arrivals.append(entry)
-            while self._arrivals and not self._is_inside:
-                self._is_inside = True
+            while self._arrivals and not self._inside:
+                self._inside = threading.get_ident()
                 try:
                     self._admit(self._arrivals.popleft())
                 finally:
-                    self._is_inside = False
+                    self._inside = 0
 
     def put_back(self, entries: Sequence[Encoded]) -> None:
         """Return *entries*, which were taken, to where they came from."""
@@ -143,6 +144,9 @@ class Queue:
     def _wait_for_room(self, entry: Encoded) -> None:
         # Looking again is all there is: a condition's inner lock is not re-entrant, and a
         # __del__ that logs inside of it would wait for its own thread.
+        here = threading.get_ident()
+        if here == self._inside or here in shipping:
+            return  # others wait for this thread
         deadline = time.monotonic() + self._max_block_seconds
         while not self._has_room(entry) and time.monotonic() < deadline:
             time.sleep(_LOOK_AGAIN_SECONDS)

@@ -223,7 +223,7 @@ finish()
 
 
 def test_threads_and_loops_at_once(server: FussyFake) -> None:
-    """8 threads and 3 loops log at once: every record is there once, in order per thread and task."""
+    """8 threads and 3 loops log at once: every record once, in order per thread and task."""
     script = f"""
 import asyncio
 until = time.monotonic() + {10 if LONG else 1.0}

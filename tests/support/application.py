@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,9 +74,10 @@ class Ended:
 class Application:
     """A running application; leaving the block kills what is left of it."""
 
-    def __init__(self, script: str, options: dict[str, Any], python: Sequence[str]) -> None:
+    def __init__(self, script: str, options: dict[str, Any]) -> None:
         self.process = subprocess.Popen(
-            [*python, "-c", PREAMBLE + script, json.dumps(options)],
+            [sys.executable, "-W", "always::ResourceWarning", "-c", script, json.dumps(options)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -101,6 +101,12 @@ class Application:
                 return json.loads(line)[1]
         raise AssertionError(f"it ended without {key}: {self.process.communicate()[1]}")
 
+    def go_on(self) -> None:
+        """Give the application, which reads a line, one."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
     def end(self, seconds: float = 60.0) -> Ended:
         """Wait for the end of the process."""
         out, err = self.process.communicate(timeout=seconds)
@@ -110,15 +116,18 @@ class Application:
         return Ended(self.process.returncode, said, out, err, now - said.get("finished", now))
 
 
-def start(script: str, url: str, **options: Any) -> Application:
-    """Start an application whose handler has *options* and sends to *url*."""
-    python = (sys.executable, "-W", "always::ResourceWarning")
-    return Application(script, {"hosts": url, **options}, python)
+def start(script: str, url: str, *, before: str = "", **options: Any) -> Application:
+    """Start an application whose handler has *options* and sends to *url*.
+
+    Args:
+        before: What it does before logship is imported.
+    """
+    return Application(before + PREAMBLE + script, {"hosts": url, **options})
 
 
-def run(script: str, url: str, **options: Any) -> Ended:
+def run(script: str, url: str, *, before: str = "", **options: Any) -> Ended:
     """Run an application to its end."""
-    with start(script, url, **options) as application:
+    with start(script, url, before=before, **options) as application:
         return application.end()
 
 
@@ -127,6 +136,7 @@ class FussyFake(ElasticFake):
 
     Attributes:
         delay_seconds: How long each bulk request takes.
+        arrived: Bulk requests so far, answered or not.
         poison: Documents whose JSON holds this are refused for good; empty refuses none.
         swallows: Everything is stored, and nothing answered, until it stops.
     """
@@ -134,11 +144,13 @@ class FussyFake(ElasticFake):
     def __init__(self) -> None:
         super().__init__()
         self.delay_seconds = 0.0
+        self.arrived = 0
         self.poison = b""
         self.swallows = False
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if request.path.endswith("/_bulk"):
+            self.arrived += 1
             await asyncio.sleep(self.delay_seconds)
         answer = await super()._answer(request)
         if self.swallows and request.path.endswith("/_bulk"):
@@ -165,7 +177,5 @@ def by_id(server: ElasticFake) -> list[dict[str, Any]]:
 
 def envelopes(directory: Path) -> list[dict[str, Any]]:
     """Return what waits in a spool."""
-    lines = [
-        x for path in sorted(directory.glob("*.ndjson")) for x in path.read_bytes().splitlines()
-    ]
-    return [orjson.loads(line) for line in lines]
+    files = [path.read_bytes() for path in sorted(directory.glob("*.ndjson"))]
+    return [orjson.loads(line) for file in files for line in file.splitlines()]

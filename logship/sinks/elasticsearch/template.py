@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -80,11 +80,13 @@ async def confirm_template(
     index: IndexSettings,
     said: Callable[[str], None],
     longest_pause_seconds: Callable[[], float] = lambda: 5.0,
+    pause_for: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Put the template before the first bulk request, for as long as it takes.
 
     Args:
         said: Called with why it did not work, and with an empty text when it did.
+        pause_for: Waits that many seconds, or less when there is a hurry.
     """
     pause, trouble = 0.25, ""
     where = ", ".join(elastic.urls)
@@ -101,7 +103,7 @@ async def confirm_template(
                     error,
                 )
             said(trouble)
-            await asyncio.sleep(min(pause, longest_pause_seconds()))
+            await pause_for(min(pause, longest_pause_seconds()))
             pause *= 1.5
         else:
             if trouble:
