@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 
@@ -78,18 +79,39 @@ def _is_day(text: str) -> bool:
 
 
 def _from_text(match: re.Match[str], zone: tzinfo | None) -> str | None:
-    clock = match["clock"] if len(match["clock"]) == 8 else match["clock"] + ":00"
-    leap = clock.endswith(":60")
-    if leap:
-        clock = clock[:-2] + "59"
+    day, clock, fraction, zone_text = match.groups()
+    second = clock[6:] or "00"
+    if second > "60":
+        return None
+    # What is costly is made once per minute. Local time is what it is now.
+    local = time.tzname if zone is None else None
+    found = _utc_minute(day.replace("/", "-"), clock[:5], zone_text, zone, local)
+    if found is None:
+        return None
+    minute, odd_seconds = found
+    second = "59" if second == "60" else second
+    fraction = f".{fraction}" if fraction else ""
+    if odd_seconds:  # local mean time, before there were zones of whole minutes
+        total = odd_seconds + int(second)
+        later = datetime.fromisoformat(minute) + timedelta(minutes=total // 60)
+        minute, second = later.isoformat(timespec="minutes"), f"{total % 60:02d}"
+    return f"{minute}:{second}{fraction}Z"
+
+
+@lru_cache(maxsize=4096)
+def _utc_minute(
+    day: str, minute: str, zone_text: str | None, zone: tzinfo | None, _local: object
+) -> tuple[str, int] | None:
+    """Return the UTC text up to the minute, and seconds beyond it; None for no such moment."""
     try:
-        moment = datetime.fromisoformat(f"{match['date'].replace('/', '-')}T{clock}")
+        moment = datetime.fromisoformat(f"{day}T{minute}")
         # A naive time counts as local in astimezone, daylight saving included.
-        moment = moment.replace(tzinfo=_zone(match["zone"]) or zone).astimezone(UTC)
+        moment = moment.replace(tzinfo=_zone(zone_text) or zone).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    fraction = f".{match['fraction']}" if match["fraction"] else ""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z" if moment.year >= 1000 else None
+    if moment.year < 1000:
+        return None
+    return f"{moment:%Y-%m-%dT%H:%M}", moment.second
 
 
 def _zone(text: str | None) -> tzinfo | None:
@@ -116,8 +138,11 @@ def _scaled(number: float, scale: int, digits: int) -> str | None:
         seconds, rest, digits = *divmod(microseconds, 1_000_000), 6
     else:
         seconds, rest = divmod(number, scale)
-    if seconds > 253_402_300_799:  # the end of 9999
-        return None
-    moment = _EPOCH + timedelta(seconds=int(seconds))
     fraction = f".{int(rest):0{digits}d}" if digits else ""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+    minute, second = divmod(int(seconds), 60)
+    return f"{_epoch_minute(minute)}:{second:02d}{fraction}Z"
+
+
+@lru_cache(maxsize=4096)
+def _epoch_minute(minute: int) -> str:
+    return f"{_EPOCH + timedelta(minutes=minute):%Y-%m-%dT%H:%M}"

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from logship.schema.times import is_utc, parse_time, utc_text
@@ -132,6 +133,33 @@ def test_any_time_in_any_zone(moment: datetime, blank: str, minutes: int) -> Non
     assert datetime.fromisoformat(found) == moment.replace(tzinfo=zone)
     assert is_utc(found)
     assert parse_time(found, BERLIN) is found
+
+
+@given(
+    st.datetimes(min_value=fromisoformat("1850-01-01"), max_value=fromisoformat("2100-01-01")),
+    st.sampled_from(["Europe/Berlin", "Africa/Monrovia", "Asia/Kathmandu", "America/St_Johns"]),
+)
+@example(fromisoformat("1960-01-01T10:00:45"), "Africa/Monrovia")
+@example(fromisoformat("1960-01-01T10:59:59"), "Africa/Monrovia")
+@example(fromisoformat("2026-10-25T02:59:59.5"), "Europe/Berlin")
+def test_any_naive_time_in_a_zone(moment: datetime, name: str) -> None:
+    """A time is the moment that the zone's rules say, also from before zones of whole minutes."""
+    zone = ZoneInfo(name)
+    found = parse_time(moment.isoformat(" "), zone)
+    assert found is not None
+    assert datetime.fromisoformat(found) == moment.replace(tzinfo=zone).astimezone(UTC)
+
+
+def test_local_time_is_what_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a zone of the source the machine's counts, as it is set at that moment."""
+    found = []
+    for name in ("Asia/Kathmandu", "UTC", "America/New_York"):
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+        found.append(parse_time("2026-07-21 10:00:00", None))
+    monkeypatch.undo()
+    time.tzset()
+    assert found == ["2026-07-21T04:15:00Z", "2026-07-21T10:00:00Z", "2026-07-21T14:00:00Z"]
 
 
 @given(st.integers(10**8, 10**11 - 1))
