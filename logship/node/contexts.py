@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from logship.node.catalog import Resolved
 from logship.node.errors import NodeError, SearchFailed, illegal_argument
+from logship.node.index import Resolved
 from logship.node.store import Snapshot
 
 _MOST = 200

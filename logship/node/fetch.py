@@ -8,9 +8,10 @@ from typing import Any
 
 from logship.node import dates
 from logship.node.errors import Json, illegal_argument, parsing
-from logship.node.fields import Field, FlattenedKey, address_text
+from logship.node.fields import Field, FlattenedKey
 from logship.node.http.reply import Raw
 from logship.node.sorting import fielddata_disabled
+from logship.node.values import address_text
 from logship.node.view import Doc
 
 

@@ -8,28 +8,28 @@ for addresses.
 
 from __future__ import annotations
 
-import ipaddress
-import math
-import re
-import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from logship.node import dates
 from logship.node.analysis import Analyzer, Analyzers
-from logship.node.errors import Json, illegal_argument, mapper_parsing
-from logship.node.jsontext import JsonFault, Span
+from logship.node.errors import illegal_argument, mapper_parsing
+from logship.node.values import (
+    INTEGER,
+    BadValue,
+    address_of,
+    boolean_of,
+    expected_text,
+    flattened_leaves,
+    float_of,
+    integer_of,
+    refuse,
+    value_text,
+)
 
 TEXT = frozenset({"text", "match_only_text"})
 KEYWORD = frozenset({"keyword", "constant_keyword", "wildcard", "version"})
-INTEGER = {
-    "long": (-(2**63), 2**63 - 1),
-    "integer": (-(2**31), 2**31 - 1),
-    "short": (-(2**15), 2**15 - 1),
-    "byte": (-128, 127),
-    "unsigned_long": (0, 2**64 - 1),
-}
 FLOAT = frozenset({"double", "float", "half_float", "scaled_float"})
 DATE = frozenset({"date", "date_nanos"})
 OPAQUE = frozenset({"binary", "geo_point", "geo_shape", "dense_vector"})
@@ -44,7 +44,6 @@ FAMILIES = {
 }
 MAX_KEYWORD_BYTES = 32766
 _MAX_NANOS = 2**63 - 1
-_INTEGER_TEXT = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?")
 
 _COMMON = frozenset(
     {"type", "index", "doc_values", "store", "meta", "copy_to", "boost", "fields",
@@ -68,42 +67,6 @@ _PARAMETERS = {
                "element_type", "coerce", "orientation"},
 }  # fmt: skip
 _REFUSED = {"copy_to", "script"}
-
-
-class BadValue(Exception):
-    """A value does not fit its field.
-
-    Attributes:
-        build: Makes the error object below, from the source and the value's place in it.
-    """
-
-    def __init__(self, build: Callable[[bytes, Span], Json]) -> None:
-        super().__init__("value does not fit its field")
-        self.build = build
-
-
-def _refuse(reason: str, type_: str = "illegal_argument_exception") -> BadValue:
-    return BadValue(lambda _data, _span: {"type": type_, "reason": reason})
-
-
-def _expected_text() -> BadValue:
-    def build(data: bytes, span: Span) -> Json:
-        reason = f"Expected text at 1:{span[0] + 1} but found START_OBJECT"
-        return {"type": "illegal_argument_exception", "reason": reason}
-
-    return BadValue(build)
-
-
-def _parser_fault(
-    what: str, *, below: str = "json_parse_exception", inside: bool = False
-) -> BadValue:
-    def build(data: bytes, span: Span) -> Json:
-        at = span[0] + 1 if inside else span[1]
-        cause = JsonFault(what, data, at, span[0]).cause()
-        cause["caused_by"]["type"] = below
-        return cause
-
-    return BadValue(build)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +175,7 @@ def _flag(value: Any) -> bool:
 
 def _check_text(field: Field, value: Any) -> None:
     if isinstance(value, dict):
-        raise _expected_text()
+        raise expected_text()
 
 
 def _check_keyword(field: Field, value: Any) -> None:
@@ -223,7 +186,7 @@ def _check_keyword(field: Field, value: Any) -> None:
     data = text.encode("utf-8", "surrogatepass")
     if len(data) > MAX_KEYWORD_BYTES:
         prefix = ", ".join(str(byte) for byte in data[:30])
-        raise _refuse(
+        raise refuse(
             f'Document contains at least one immense term in field="{field.path}" (whose UTF8 '
             f"encoding is longer than the max length {MAX_KEYWORD_BYTES}), all of which were "
             "skipped. Please correct the analyzer to not produce such terms. The prefix of the "
@@ -231,94 +194,9 @@ def _check_keyword(field: Field, value: Any) -> None:
         )
 
 
-def _not_numeric(value: Any) -> BadValue | None:
-    if isinstance(value, dict):
-        return _refuse("Cannot parse object as number")
-    if isinstance(value, bool):
-        token = "VALUE_TRUE" if value else "VALUE_FALSE"
-        what = f"Current token ({token}) not numeric, can not use numeric value accessors"
-        return _parser_fault(what)
-    return None
-
-
-def integer_of(type_: str, value: Any) -> int:
-    """Return *value* as an integer of *type_*; decimals are cut.
-
-    Raises:
-        BadValue: It is no number, or out of range.
-    """
-    problem = _not_numeric(value)
-    if problem is not None:
-        raise problem
-    low, high = INTEGER[type_]
-    if isinstance(value, str):
-        number = int(value) if re.fullmatch(r"[+-]?\d+", value, re.ASCII) else None
-        if number is None:
-            if not _INTEGER_TEXT.fullmatch(value):
-                raise _refuse(f'For input string: "{value}"')
-            number = int(float(value))
-    elif isinstance(value, float):
-        if math.isinf(value):
-            raise _out_of_range(type_, value)
-        number = int(value)
-    else:
-        number = value
-    if not low <= number <= high:
-        if isinstance(value, str) or type_ in {"short", "byte"}:
-            article = "an" if type_ == "integer" else "a"
-            raise _refuse(f"Value [{value}] is out of range for {article} {type_}")
-        raise _out_of_range(type_, value)
-    return number
-
-
-def _out_of_range(type_: str, value: Any) -> BadValue:
-    low, high = INTEGER[type_]
-    name = "int" if type_ == "integer" else type_
-
-    def build(data: bytes, span: Span) -> Json:
-        shown = data[span[0] : span[1]].decode("utf-8", "replace") or value
-        what = f"Numeric value ({shown}) out of range of {name} ({low} - {high})"
-        below = "input_coercion_exception"
-        return _parser_fault(what, below=below).build(data, span)
-
-    return BadValue(build)
-
-
 def _check_integer(field: Field, value: Any) -> None:
     if value != "":
         integer_of(field.type, value)
-
-
-def float_of(type_: str, value: Any) -> float:
-    """Return *value* as a number of *type_*, rounded as that type stores it.
-
-    Raises:
-        BadValue: It is no finite number.
-    """
-    problem = _not_numeric(value)
-    if problem is not None:
-        raise problem
-    try:
-        number = float(value)
-        if isinstance(value, str) and ("_" in value or value.strip() != value):
-            raise ValueError(value)
-    except (ValueError, OverflowError):
-        raise _refuse(f'For input string: "{value}"', "number_format_exception") from None
-    if type_ in {"float", "half_float"}:
-        number = single(number)
-    if not math.isfinite(number):
-        shown = "NaN" if math.isnan(number) else ("Infinity" if number > 0 else "-Infinity")
-        raise _refuse(f"[{type_}] supports only finite values, but got [{shown}]")
-    return number
-
-
-def single(number: float) -> float:
-    """Return *number* as a 32-bit float holds it."""
-    try:
-        packed: float = struct.unpack("f", struct.pack("f", number))[0]
-    except OverflowError:
-        return math.copysign(math.inf, number)
-    return packed
 
 
 def _check_float(field: Field, value: Any) -> None:
@@ -333,9 +211,9 @@ def date_of(field: Field, value: Any) -> int:
         BadValue: It is no date in the field's format.
     """
     if isinstance(value, dict):
-        raise _expected_text()
+        raise expected_text()
     if value == "":
-        raise _refuse("cannot parse empty datetime")
+        raise refuse("cannot parse empty datetime")
     try:
         nanos = field.format.nanos(str(value).lower() if isinstance(value, bool) else value)
     except dates.BadDate as error:
@@ -344,48 +222,8 @@ def date_of(field: Field, value: Any) -> int:
     if field.type == "date_nanos" and not 0 <= nanos <= _MAX_NANOS:
         shown = dates.date_format("date_time_no_millis").text_of(nanos)
         where = "before the epoch in 1970" if nanos < 0 else "after 2262-04-11T23:47:16.854775807"
-        raise _refuse(f"date[{shown}] is {where} and cannot be stored in nanosecond resolution")
+        raise refuse(f"date[{shown}] is {where} and cannot be stored in nanosecond resolution")
     return nanos
-
-
-def boolean_of(value: Any) -> bool:
-    """Return *value* as a boolean; the empty text is false.
-
-    Raises:
-        BadValue: It is neither true nor false.
-    """
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        if value in {"true", "false", ""}:
-            return value == "true"
-        raise _refuse(f"Failed to parse value [{value}] as only [true] or [false] are allowed.")
-    if isinstance(value, dict):
-        raise _parser_fault("Current token (START_OBJECT) not of boolean type", inside=True)
-    kind = "FLOAT" if isinstance(value, float) else "INT"
-    raise _parser_fault(f"Current token (VALUE_NUMBER_{kind}) not of boolean type")
-
-
-def address_of(value: Any) -> bytes:
-    """Return an address as 16 bytes; IPv4 as mapped into IPv6.
-
-    Raises:
-        BadValue: It is no address.
-    """
-    if isinstance(value, dict):
-        raise _expected_text()
-    try:
-        address = ipaddress.ip_address(value if isinstance(value, str) else "")
-    except ValueError:
-        raise _refuse(f"'{value_text(value)}' is not an IP string literal.") from None
-    packed = address.packed
-    return packed if len(packed) == 16 else b"\0" * 10 + b"\xff\xff" + packed
-
-
-def address_text(packed: bytes) -> str:
-    """Return the usual spelling of 16 bytes."""
-    address = ipaddress.IPv6Address(packed)
-    return str(address.ipv4_mapped or address)
 
 
 def _check_flattened(field: Field, value: Any) -> None:
@@ -419,15 +257,6 @@ _CHECKS: dict[str, Callable[[Field, Any], object]] = {
 }
 
 
-def value_text(value: Any) -> str:
-    """Return a JSON scalar as the text that Elasticsearch takes it for."""
-    if value is True:
-        return "true"
-    if value is False:
-        return "false"
-    return value if isinstance(value, str) else str(value)
-
-
 def _keyword_terms(field: Field, value: Any) -> list[Any]:
     if isinstance(value, dict):
         return []
@@ -439,19 +268,6 @@ def _keyword_terms(field: Field, value: Any) -> list[Any]:
 
 def _date_terms(field: Field, value: Any) -> list[Any]:
     return [date_of(field, value) // field.unit]
-
-
-def flattened_leaves(value: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """Return every leaf of an object as (dotted key, text)."""
-    if isinstance(value, dict):
-        return [
-            leaf
-            for key, below in value.items()
-            for leaf in flattened_leaves(below, f"{prefix}.{key}" if prefix else key)
-        ]
-    if isinstance(value, list):
-        return [leaf for below in value for leaf in flattened_leaves(below, prefix)]
-    return [] if value is None else [(prefix, value_text(value))]
 
 
 _TERMS: dict[str, Callable[[Field, Any], list[Any]]] = {

@@ -3,58 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 from logship.node import scan
 from logship.node.aggs.tree import AggregationTree
-from logship.node.catalog import Index, Resolved
 from logship.node.dates import MILLI
 from logship.node.dsl.compiled import Compiled, conjunction, everything, filtered
 from logship.node.dsl.compiler import Compiler
 from logship.node.errors import Json, NodeError, SearchFailed, illegal_argument
 from logship.node.fetch import field_values
+from logship.node.hits import Collector, Found, Hit, Shard
+from logship.node.index import Index, Resolved
 from logship.node.search_request import SearchRequest
-from logship.node.sorting import Criterion, Key, SortBy, compile_sort, place_of
-from logship.node.view import Doc, View
-
-_SLACK = 1000
-
-
-@dataclass(slots=True)
-class Shard:
-    """One index of a search, with everything compiled for it."""
-
-    view: View
-    query: Compiled
-    post_filter: Compiled | None
-    criteria: list[Criterion]
-    after: Key | None
-
-
-@dataclass(slots=True)
-class Hit:
-    """A document in the result."""
-
-    key: Key
-    doc: Doc
-    score: float
-    shard: Shard
-
-
-@dataclass
-class Found:
-    """What came out, before it is written down.
-
-    Attributes:
-        total: Matches counted; exact up to the wanted threshold.
-        hits: In order, from the first to the last wanted.
-    """
-
-    total: int = 0
-    hits: list[Hit] = field(default_factory=list)
-    max_score: float | None = None
-    aggregations: Json | None = None
+from logship.node.sorting import Criterion, Key, SortBy, compile_sort
+from logship.node.view import View
 
 
 class Search:
@@ -171,8 +134,14 @@ class Search:
             NodeError: An aggregation does not fit an index.
         """
         found = Found()
-        collector = _Collector(self, found)
         order = self.order()
+        collector = Collector(
+            self.request,
+            order,
+            found,
+            by_score=self._sorts_by_score(),
+            sorted_=bool(self.sorts),
+        )
         shards = self.shards if order != scan.NEWEST_FIRST else list(reversed(self.shards))
         for shard in shards:
             self._run_shard(connection, shard, order, collector)
@@ -186,7 +155,7 @@ class Search:
         connection: sqlite3.Connection,
         shard: Shard,
         order: int,
-        collector: _Collector,
+        collector: Collector,
     ) -> None:
         collector.begin(shard)
         threshold = self.request.track_total_hits
@@ -203,7 +172,7 @@ class Search:
                 return
         self._visit_all(connection, shard, order, collector)
 
-    def _count(self, connection: sqlite3.Connection, shard: Shard, collector: _Collector) -> None:
+    def _count(self, connection: sqlite3.Connection, shard: Shard, collector: Collector) -> None:
         """Count matches up to where the exact number is wanted."""
         threshold, found, matches = self.request.track_total_hits, collector.found, shard.query
         if threshold < 0:
@@ -220,7 +189,7 @@ class Search:
         query: Compiled,
         order: int,
         beyond: int,
-        collector: _Collector,
+        collector: Collector,
     ) -> None:
         """Take hits only, until no better one can come."""
         if self.request.from_ + self.request.size == 0:
@@ -237,7 +206,7 @@ class Search:
         connection: sqlite3.Connection,
         shard: Shard,
         order: int,
-        collector: _Collector,
+        collector: Collector,
     ) -> None:
         """Count, aggregate and take hits in one go."""
         matches, post, minimum = shard.query.matches, shard.post_filter, self.request.min_score
@@ -354,79 +323,6 @@ class Search:
         if found.aggregations is not None:
             body["aggregations"] = found.aggregations
         return body
-
-
-class _Collector:
-    """Keeps the best hits seen so far."""
-
-    def __init__(self, search: Search, found: Found) -> None:
-        self.found = found
-        self._search = search
-        request = search.request
-        self._wanted = request.from_ + request.size
-        self._from = request.from_
-        self._hits: list[Hit] = []
-        self._worst: Key | None = None
-        self._scores = not search.sorts or search._sorts_by_score() or request.track_scores
-        self._shard: Shard
-        self._order = search.order()
-        self._key: Callable[[Doc, float], Key]
-        self._is_settled = False
-
-    def begin(self, shard: Shard) -> None:
-        """Go on with another index."""
-        self._shard = shard
-        self._is_settled = self._wanted == 0
-        if not shard.criteria:
-            self._key = lambda doc, score: (-score, place_of(doc))
-            return
-        criteria = [one.key for one in shard.criteria]
-        if len(criteria) == 1:
-            first = criteria[0]
-            self._key = lambda doc, score: (first(doc, score), place_of(doc))
-        else:
-            self._key = lambda doc, score: (
-                *(one(doc, score) for one in criteria),
-                place_of(doc),
-            )
-
-    def wants(self, doc: Doc) -> bool:
-        """Whether *doc* could be among the hits; once it cannot, no later one of this index."""
-        if self._is_settled:
-            return False
-        if len(self._hits) < self._wanted or self._worst is None:
-            return True
-        if self._order == scan.AS_WRITTEN:
-            self._is_settled = self._key(doc, self._shard.query.constant) > self._worst
-        elif self._order != scan.ANY_ORDER and doc.time is not None:
-            self._is_settled = self._shard.criteria[0].key(doc, 0.0) > self._worst[0]
-        return not self._is_settled
-
-    def add(self, doc: Doc) -> None:
-        """Keep *doc* if it is good enough."""
-        score = self._shard.query.score_of(doc) if self._scores else 0.0
-        key = self._key(doc, score)
-        after = self._shard.after
-        if after is not None and key[: len(after)] <= after:
-            return
-        if self._worst is not None and key > self._worst:
-            return
-        self._hits.append(Hit(key, doc, score, self._shard))
-        if len(self._hits) == self._wanted or len(self._hits) >= 2 * self._wanted + _SLACK:
-            self._cut()
-
-    def _cut(self) -> None:
-        self._hits.sort(key=lambda hit: hit.key)
-        del self._hits[self._wanted :]
-        if len(self._hits) == self._wanted and self._hits:
-            self._worst = self._hits[-1].key
-
-    def finish(self) -> None:
-        """Hand over the hits of the wanted page."""
-        self._cut()
-        if self._scores and self._hits and not self._search.sorts:
-            self.found.max_score = max(hit.score for hit in self._hits)
-        self.found.hits = self._hits[self._from :]
 
 
 def _check_window(request: SearchRequest, index: Index) -> None:

@@ -12,9 +12,11 @@ from pathlib import Path
 from aiohttp import web
 
 from logship.errors import StateError
+from logship.node.api.aliases import Aliases
 from logship.node.api.cat import Cat
 from logship.node.api.cluster import Cluster
 from logship.node.api.documents import Documents
+from logship.node.api.fields import Fields
 from logship.node.api.indices import Indices
 from logship.node.api.parts import Parts
 from logship.node.api.searches import Searches
@@ -98,7 +100,7 @@ class Node:
             raise
 
     def _add_routes(self, parts: Parts) -> None:
-        for group in (Documents, Searches, Indices, Templates, Cluster, Cat):
+        for group in (Documents, Searches, Indices, Aliases, Templates, Cluster, Fields, Cat):
             group(parts).routes(self._router)
 
     async def _listen(self, parts: Parts) -> None:

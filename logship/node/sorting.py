@@ -15,14 +15,8 @@ from logship.node.errors import (
     parsing,
     unknown_field,
 )
-from logship.node.fields import (
-    BadValue,
-    Field,
-    FlattenedKey,
-    address_of,
-    address_text,
-    single,
-)
+from logship.node.fields import Field, FlattenedKey
+from logship.node.values import BadValue, address_of, address_text, single
 from logship.node.view import Doc, View
 
 Key = tuple[Any, ...]

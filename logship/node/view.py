@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from logship.node.catalog import Index
 from logship.node.documents import loads
-from logship.node.fields import Field, FlattenedKey, flattened_leaves
+from logship.node.fields import Field, FlattenedKey
+from logship.node.index import Index
 from logship.node.mapping import Mapping
+from logship.node.values import flattened_leaves
 
 Raw = Callable[[Any], list[Any]]
 Terms = Callable[["Doc"], list[Any]]

@@ -11,11 +11,13 @@ import orjson
 
 from logship.node import settings as index_settings
 from logship.node.analysis import indexed_text
-from logship.node.catalog import Catalog, Index
-from logship.node.documents import DocumentReader, Indexed, parse_source, quick
+from logship.node.catalog import Catalog
+from logship.node.documents import DocumentReader, Indexed, parse_source
 from logship.node.errors import NodeError, illegal_argument, index_not_found, not_found
+from logship.node.index import Index
 from logship.node.mapping import Mapping
 from logship.node.names import check_index_name, new_id, without_date_math
+from logship.node.quick import quick
 
 
 @dataclass(slots=True)

@@ -11,7 +11,8 @@ from logship.node.aggs.collector import Bucket, BucketBudget, Collector, MakeCol
 from logship.node.aggs.values import Context, bucket_key, field_of, only
 from logship.node.dsl import patterns
 from logship.node.errors import NodeError, illegal_argument, parsing
-from logship.node.fields import Field, value_text
+from logship.node.fields import Field
+from logship.node.values import value_text
 from logship.node.view import Doc
 
 

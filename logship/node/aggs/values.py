@@ -9,8 +9,9 @@ from logship.node import dates
 from logship.node.dsl.compiled import Predicate
 from logship.node.dsl.compiler import Compiler
 from logship.node.errors import illegal_argument, unknown_field
-from logship.node.fields import Field, FlattenedKey, address_text
+from logship.node.fields import Field, FlattenedKey
 from logship.node.sorting import fielddata_disabled
+from logship.node.values import address_text
 from logship.node.view import Doc, View
 
 NUMERIC = frozenset({"integer", "float", "date", "boolean"})

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from logship.node.api.parts import EXPAND, NAME, VERSION, Parts, options_of, resolved, size_of
-from logship.node.catalog import Index, Options
 from logship.node.http.reply import Reply
 from logship.node.http.request import Request
 from logship.node.http.router import Router
+from logship.node.index import Index, Options
 
 _COMMON = f"v h s help bytes time local master_timeout {EXPAND}"
 _TABLES = ("aliases", "count", "health", "indices", "master", "nodes", "shards", "templates")

@@ -8,7 +8,6 @@ from typing import Any
 
 from logship.node import bulk
 from logship.node.api.parts import Parts
-from logship.node.catalog import Index, Options
 from logship.node.errors import (
     Json,
     NodeError,
@@ -22,6 +21,7 @@ from logship.node.http.filter_path import FilterPath
 from logship.node.http.reply import Raw, Reply
 from logship.node.http.request import Request
 from logship.node.http.router import Router
+from logship.node.index import Index, Options
 from logship.node.names import MAX_ID_BYTES
 from logship.node.scan import COLUMNS
 from logship.node.view import Doc, View

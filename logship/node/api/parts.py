@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from logship.node.catalog import Catalog, Options, Resolved
+from logship.node.catalog import Catalog
 from logship.node.contexts import Contexts
 from logship.node.errors import Json, NodeError, illegal_argument
 from logship.node.http.reply import Reply
 from logship.node.http.request import Request
+from logship.node.index import Options, Resolved
 from logship.node.store import Store
 from logship.node.writes import Writer
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from logship.node.api.parts import EXPAND, Parts, options_of, resolved
-from logship.node.catalog import Options, Resolved
 from logship.node.contexts import Context
 from logship.node.errors import Json, NodeError, illegal_argument, invalid_request, parsing
 from logship.node.http.reply import Reply
 from logship.node.http.request import Request, parse_json, seconds
 from logship.node.http.router import Router
+from logship.node.index import Options, Resolved
 from logship.node.search import Search
 from logship.node.search_request import PARAMETERS, SearchRequest, parse_search, query_of
 

@@ -10,11 +10,11 @@ from logship.node import settings as index_settings
 from logship.node import templates
 from logship.node.api.indices import shown_mapping
 from logship.node.api.parts import EXPAND, WAIT, Parts, acknowledged
-from logship.node.catalog import Index
 from logship.node.errors import Json, NodeError, illegal_argument, index_not_found, not_found
 from logship.node.http.reply import Reply
 from logship.node.http.request import Request
 from logship.node.http.router import Handler, Router
+from logship.node.index import Index
 
 _CHANGE = f"{WAIT} create cause"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,7 +16,8 @@ from logship.node.dsl.compiled import (
     nothing,
 )
 from logship.node.dsl.leaves import Leaves
-from logship.node.errors import Json, illegal_argument, parsing, unknown_field
+from logship.node.dsl.options import field_and_options, known, minimum_of, operator_of
+from logship.node.errors import illegal_argument, parsing, unknown_field
 from logship.node.fields import Field
 from logship.node.view import View
 
@@ -77,11 +77,11 @@ class Compiler:
         return [self.compile(value)]
 
     def _match_all(self, body: Mapping[str, Any]) -> Compiled:
-        _known("match_all", body, "boost", "_name")
+        known("match_all", body, "boost", "_name")
         return everything(float(body.get("boost", 1.0)))
 
     def _match_none(self, body: Mapping[str, Any]) -> Compiled:
-        _known("match_none", body, "boost", "_name")
+        known("match_none", body, "boost", "_name")
         return nothing()
 
     def _bool(self, body: Mapping[str, Any]) -> Compiled:
@@ -111,8 +111,8 @@ class Compiler:
         return query.boosted(float(body.get("boost", 1.0)))
 
     def _term(self, body: Mapping[str, Any]) -> Compiled:
-        path, options = _field_and_options("term", body, "value")
-        _known("term", options, "value", "boost", "case_insensitive", "_name")
+        path, options = field_and_options("term", body, "value")
+        known("term", options, "value", "boost", "case_insensitive", "_name")
         value = options.get("value")
         if isinstance(value, list):
             raise parsing("[term] query does not support array of values")
@@ -142,8 +142,8 @@ class Compiler:
         ).boosted(float(body.get("boost", 1.0)))
 
     def _match(self, body: Mapping[str, Any]) -> Compiled:
-        path, options = _field_and_options("match", body, "query")
-        _known("match", options, "query", "operator", "minimum_should_match", "analyzer", "boost",
+        path, options = field_and_options("match", body, "query")
+        known("match", options, "query", "operator", "minimum_should_match", "analyzer", "boost",
                "lenient", "fuzziness", "prefix_length", "max_expansions", "zero_terms_query",
                "fuzzy_transpositions", "fuzzy_rewrite", "auto_generate_synonyms_phrase_query",
                "_name")  # fmt: skip
@@ -157,7 +157,7 @@ class Compiler:
         return self._leaves.match(
             path,
             options["query"],
-            need_all=_operator(options) == "and",
+            need_all=operator_of(options) == "and",
             minimum=None if wanted is None else (lambda count: max(1, minimum_of(wanted, count))),
             fuzziness=None if fuzziness is None else str(fuzziness),
             lenient=bool(options.get("lenient")),
@@ -165,8 +165,8 @@ class Compiler:
 
     def _phrase(self, body: Mapping[str, Any], *, prefix: bool = False) -> Compiled:
         name = "match_phrase_prefix" if prefix else "match_phrase"
-        path, options = _field_and_options(name, body, "query")
-        _known(name, options, "query", "slop", "analyzer", "boost", "zero_terms_query",
+        path, options = field_and_options(name, body, "query")
+        known(name, options, "query", "slop", "analyzer", "boost", "zero_terms_query",
                "max_expansions", "_name")  # fmt: skip
         query = self._leaves.phrase(
             path, options.get("query"), slop=int(options.get("slop", 0)), prefix=prefix
@@ -174,18 +174,18 @@ class Compiler:
         return query.boosted(float(options.get("boost", 1.0)))
 
     def _bool_prefix(self, body: Mapping[str, Any]) -> Compiled:
-        path, options = _field_and_options("match_bool_prefix", body, "query")
-        _known("match_bool_prefix", options, "query", "operator", "minimum_should_match",
+        path, options = field_and_options("match_bool_prefix", body, "query")
+        known("match_bool_prefix", options, "query", "operator", "minimum_should_match",
                "analyzer", "boost", "_name")  # fmt: skip
         words = str(options.get("query", "")).split()
         if not words:
             return nothing()
         queries = [self._leaves.match(path, word) for word in words[:-1]]
         queries.append(self._leaves.phrase(path, words[-1], prefix=True))
-        return disjunction(queries, len(queries) if _operator(options) == "and" else 1)
+        return disjunction(queries, len(queries) if operator_of(options) == "and" else 1)
 
     def _multi_match(self, body: Mapping[str, Any]) -> Compiled:
-        _known("multi_match", body, "query", "fields", "type", "operator", "minimum_should_match",
+        known("multi_match", body, "query", "fields", "type", "operator", "minimum_should_match",
                "analyzer", "boost", "lenient", "fuzziness", "prefix_length", "max_expansions",
                "slop", "tie_breaker", "zero_terms_query", "fuzzy_transpositions", "_name",
                "auto_generate_synonyms_phrase_query", "fuzzy_rewrite")  # fmt: skip
@@ -226,7 +226,7 @@ class Compiler:
             field = self.view.field(path)
             is_text = isinstance(field, Field) and field.family == "text"
             groups.setdefault(field.analyze if is_text else None, []).append(path)  # type: ignore[union-attr]
-        need_all = _operator(options) == "and"
+        need_all = operator_of(options) == "and"
         found: list[Compiled] = []
         for analyze, paths in groups.items():
             text = str(options["query"])
@@ -262,7 +262,7 @@ class Compiler:
         if len(paths) != 1 or not isinstance(body[paths[0]], Mapping):
             raise parsing("[range] query malformed, expected one field with an object")
         bounds = dict(body[paths[0]])
-        _known("range", bounds, "gt", "gte", "lt", "lte", "from", "to", "include_lower",
+        known("range", bounds, "gt", "gte", "lt", "lte", "from", "to", "include_lower",
                "include_upper", "format", "time_zone", "boost", "relation", "_name")  # fmt: skip
         if "from" in bounds:
             bounds["gte" if bounds.get("include_lower", True) else "gt"] = bounds.pop("from")
@@ -272,14 +272,14 @@ class Compiler:
         return query.boosted(float(bounds.get("boost", 1.0)))
 
     def _exists(self, body: Mapping[str, Any]) -> Compiled:
-        _known("exists", body, "field", "boost", "_name")
+        known("exists", body, "field", "boost", "_name")
         if not body.get("field"):
             raise illegal_argument("field name is null or empty")
         return self._leaves.exists(str(body["field"])).boosted(float(body.get("boost", 1.0)))
 
     def _wildcard(self, body: Mapping[str, Any]) -> Compiled:
-        path, options = _field_and_options("wildcard", body, "value")
-        _known("wildcard", options, "value", "wildcard", "boost", "case_insensitive", "rewrite",
+        path, options = field_and_options("wildcard", body, "value")
+        known("wildcard", options, "value", "wildcard", "boost", "case_insensitive", "rewrite",
                "_name")  # fmt: skip
         pattern = str(options.get("value", options.get("wildcard", "")))
         query = self._leaves.wildcard(
@@ -288,8 +288,8 @@ class Compiler:
         return query.boosted(float(options.get("boost", 1.0)))
 
     def _prefix(self, body: Mapping[str, Any]) -> Compiled:
-        path, options = _field_and_options("prefix", body, "value")
-        _known("prefix", options, "value", "boost", "case_insensitive", "rewrite", "_name")
+        path, options = field_and_options("prefix", body, "value")
+        known("prefix", options, "value", "boost", "case_insensitive", "rewrite", "_name")
         query = self._leaves.prefix(
             path,
             str(options.get("value", "")),
@@ -298,8 +298,8 @@ class Compiler:
         return query.boosted(float(options.get("boost", 1.0)))
 
     def _regexp(self, body: Mapping[str, Any]) -> Compiled:
-        path, options = _field_and_options("regexp", body, "value")
-        _known("regexp", options, "value", "boost", "flags", "flags_value", "case_insensitive",
+        path, options = field_and_options("regexp", body, "value")
+        known("regexp", options, "value", "boost", "flags", "flags_value", "case_insensitive",
                "max_determinized_states", "rewrite", "_name")  # fmt: skip
         query = self._leaves.regexp(
             path,
@@ -309,32 +309,32 @@ class Compiler:
         return query.boosted(float(options.get("boost", 1.0)))
 
     def _fuzzy(self, body: Mapping[str, Any]) -> Compiled:
-        path, options = _field_and_options("fuzzy", body, "value")
-        _known("fuzzy", options, "value", "fuzziness", "boost", "prefix_length", "max_expansions",
+        path, options = field_and_options("fuzzy", body, "value")
+        known("fuzzy", options, "value", "fuzziness", "boost", "prefix_length", "max_expansions",
                "transpositions", "rewrite", "_name")  # fmt: skip
         return self._leaves.fuzzy(
             path, str(options.get("value", "")), str(options.get("fuzziness", "AUTO"))
         )
 
     def _ids(self, body: Mapping[str, Any]) -> Compiled:
-        _known("ids", body, "values", "boost", "_name")
+        known("ids", body, "values", "boost", "_name")
         values = body.get("values") or []
         ids = frozenset(str(one) for one in (values if isinstance(values, list) else [values]))
         return Compiled(lambda doc: doc.id in ids, ids=ids).boosted(float(body.get("boost", 1.0)))
 
     def _constant_score(self, body: Mapping[str, Any]) -> Compiled:
-        _known("constant_score", body, "filter", "boost", "_name")
+        known("constant_score", body, "filter", "boost", "_name")
         if "filter" not in body:
             raise parsing("[constant_score] requires a 'filter' element")
         inner = self.compile(body["filter"])
         return replace(inner, score=None, constant=float(body.get("boost", 1.0)))
 
     def _dis_max(self, body: Mapping[str, Any]) -> Compiled:
-        _known("dis_max", body, "queries", "tie_breaker", "boost", "_name")
+        known("dis_max", body, "queries", "tie_breaker", "boost", "_name")
         return disjunction(self._clauses(body.get("queries", [])), best=True)
 
     def _boosting(self, body: Mapping[str, Any]) -> Compiled:
-        _known("boosting", body, "positive", "negative", "negative_boost", "boost", "_name")
+        known("boosting", body, "positive", "negative", "negative_boost", "boost", "_name")
         self.compile(body["negative"])
         return self.compile(body["positive"])
 
@@ -369,59 +369,3 @@ _QUERIES: dict[str, Callable[[Compiler, Mapping[str, Any]], Compiled]] = {
     "query_string": Compiler._query_string,
     "simple_query_string": Compiler._simple_query_string,
 }
-
-
-def _known(name: str, body: Mapping[str, Any], *members: str) -> None:
-    for key in body:
-        if key not in members:
-            raise parsing(f"[{name}] query does not support [{key}]")
-
-
-def _field_and_options(name: str, body: Mapping[str, Any], short: str) -> tuple[str, Json]:
-    """Take ``{"field": value}`` and ``{"field": {…}}`` apart."""
-    paths = [key for key in body if key not in {"boost", "_name"}]
-    if len(paths) != 1:
-        raise parsing(
-            f"[{name}] query doesn't support multiple fields, found [{paths[0]}] and [{paths[1]}]"
-            if len(paths) > 1
-            else f"[{name}] query malformed, no field"
-        )
-    value = body[paths[0]]
-    if isinstance(value, Mapping):
-        return paths[0], dict(value)
-    if isinstance(value, list):
-        raise parsing(f"[{name}] query does not support array of values")
-    return paths[0], {short: value}
-
-
-def _operator(options: Mapping[str, Any]) -> str:
-    operator = str(options.get("operator", "or")).lower()
-    if operator not in {"and", "or"}:
-        raise illegal_argument(
-            f"No enum constant org.elasticsearch.index.query.Operator.{operator.upper()}"
-        )
-    return operator
-
-
-def minimum_of(wanted: Any, count: int) -> int:
-    """Return how many of *count* clauses ``minimum_should_match`` asks for.
-
-    Raises:
-        NodeError: It is no number, percentage or condition.
-    """
-    text = str(wanted).strip()
-    result = count
-    if "<" in text:
-        for condition in text.split():
-            limit, _, below = condition.partition("<")
-            if count > int(limit):
-                result = minimum_of(below, count)
-        return result
-    match = re.fullmatch(r"(-?\d+)(%?)", text)
-    if match is None:
-        raise illegal_argument(f'For input string: "{text}"')
-    number = int(match[1])
-    if match[2]:
-        number = int(count * number / 100)
-        return count + number if match[1].startswith("-") else number
-    return count + number if number < 0 else number

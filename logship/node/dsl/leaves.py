@@ -9,6 +9,7 @@ from typing import Any
 from logship.node import dates
 from logship.node.analysis import index_pieces
 from logship.node.dsl import patterns
+from logship.node.dsl.comparing import between, converter, follows, not_created
 from logship.node.dsl.compiled import (
     Compiled,
     Predicate,
@@ -20,17 +21,8 @@ from logship.node.dsl.compiled import (
     nothing,
 )
 from logship.node.errors import NodeError, failed_query
-from logship.node.fields import (
-    BadValue,
-    Field,
-    FlattenedKey,
-    address_of,
-    boolean_of,
-    float_of,
-    integer_of,
-    single,
-    value_text,
-)
+from logship.node.fields import Field, FlattenedKey
+from logship.node.values import BadValue, address_of, boolean_of, float_of, integer_of, value_text
 from logship.node.view import Doc, View
 
 METADATA = frozenset({"_id", "_index", "_ignored"})
@@ -121,7 +113,7 @@ class Leaves:
         try:
             network = ipaddress.ip_network(text, strict=False)
         except ValueError:
-            raise _not_created(f"'{text}' is not an IP string literal.") from None
+            raise not_created(f"'{text}' is not an IP string literal.") from None
         low = address_of(str(network.network_address))
         high = address_of(str(network.broadcast_address))
         return Compiled(self._any(path, lambda term: low <= term <= high))
@@ -149,7 +141,7 @@ class Leaves:
             if field.family == "boolean":
                 reason = f"Can't parse boolean value [{value}], expected [true] or [false]"
                 cause = {"type": "illegal_argument_exception", "reason": reason}
-            raise _not_created(reason, cause) from None
+            raise not_created(reason, cause) from None
         raise failed_query(f"Field [{field.path}] of type [{field.type}] does not support terms")
 
     def match(
@@ -208,7 +200,7 @@ class Leaves:
             for number, token in enumerate(tokens)
         ]
         return Compiled(
-            lambda doc: any(_follows(one, tokens, slop, prefix) for one in analyzed(doc)),
+            lambda doc: any(follows(one, tokens, slop, prefix) for one in analyzed(doc)),
             words=both_words(words),
         )
 
@@ -243,7 +235,7 @@ class Leaves:
                     f"[{path}] which is of type [{field.type}]"
                 )
         elif kind in {"wildcard", "regexp", "fuzzy"}:
-            raise _not_created(
+            raise not_created(
                 f"[{kind}] queries are not currently supported on keyed [flattened] fields."
             )
         return self.view.terms(path), field
@@ -312,19 +304,19 @@ class Leaves:
         field = self.view.field(path)
         if field is None:
             if path == "_id":
-                return Compiled(self._any(path, _between(bounds, value_text)))
+                return Compiled(self._any(path, between(bounds, value_text)))
             return nothing()
         if isinstance(field, FlattenedKey) or field.family in {"keyword", "flattened"}:
             normalize = field.normalize if isinstance(field, Field) else None
             convert = (lambda v: normalize(value_text(v))) if normalize else value_text
-            return Compiled(self._any(path, _between(bounds, convert)))
+            return Compiled(self._any(path, between(bounds, convert)))
         if field.family == "text":
-            tokens, accepts = self._tokens(field), _between(bounds, value_text)
+            tokens, accepts = self._tokens(field), between(bounds, value_text)
             return Compiled(lambda doc: any(accepts(t) for one in tokens(doc) for t in one))
         if field.family == "date":
             return self._date_range(path, field, bounds)
-        convert = _converter(field)
-        return Compiled(self._any(path, _between(bounds, convert)))
+        convert = converter(field)
+        return Compiled(self._any(path, between(bounds, convert)))
 
     def _date_range(self, path: str, field: Field, bounds: dict[str, Any]) -> Compiled:
         fmt = dates.date_format(bounds["format"]) if bounds.get("format") else field.format
@@ -373,75 +365,3 @@ def _may_narrow(field: Any) -> bool:
     if isinstance(field, FlattenedKey):
         return True
     return isinstance(field, Field) and _is_indexed_as_words(field)
-
-
-def _converter(field: Field) -> Callable[[Any], Any]:
-    def convert(value: Any) -> Any:
-        try:
-            if field.family == "ip":
-                return address_of(value)
-            if field.family == "boolean":
-                return boolean_of(value)
-            number = float_of("double", value)
-        except BadValue as error:
-            reason = str(error.build(b"", (0, 0))["reason"])
-            if field.family in {"integer", "float"}:
-                reason = f'For input string: "{value}"'
-            cause = {"type": "number_format_exception", "reason": reason}
-            raise _not_created(reason, cause) from None
-        if field.type in {"float", "half_float"}:
-            return single(number)
-        return value if isinstance(value, int) else number
-
-    return convert
-
-
-def _between(bounds: dict[str, Any], convert: Callable[[Any], Any]) -> Callable[[Any], bool]:
-    given = {
-        name: convert(bounds[name])
-        for name in ("gt", "gte", "lt", "lte")
-        if bounds.get(name) is not None
-    }
-
-    def accepts(term: Any) -> bool:
-        return (
-            ("gte" not in given or term >= given["gte"])
-            and ("gt" not in given or term > given["gt"])
-            and ("lte" not in given or term <= given["lte"])
-            and ("lt" not in given or term < given["lt"])
-        )
-
-    return accepts
-
-
-def _follows(found: list[str], wanted: list[str], slop: int, prefix: bool) -> bool:
-    """Whether *wanted* stands in *found*, its words moved by at most *slop* steps in sum."""
-    last = len(wanted) - 1
-
-    def fits(token: str, number: int) -> bool:
-        if prefix and number == last:
-            return token.startswith(wanted[number])
-        return token == wanted[number]
-
-    places = [
-        [at - number for at, token in enumerate(found) if fits(token, number)]
-        for number in range(len(wanted))
-    ]
-    if not all(places):
-        return False
-    if slop == 0:
-        shared = set(places[0])
-        for one in places[1:]:
-            shared.intersection_update(one)
-        return bool(shared)
-    # Each word's place minus its number is where the phrase would begin: how far these
-    # beginnings lie apart is what the words have to move.
-    return any(
-        all(any(start <= one <= start + slop for one in row) for row in places)
-        for start in {one for row in places for one in row}
-    )
-
-
-def _not_created(reason: str, cause: dict[str, Any] | None = None) -> NodeError:
-    cause = cause or {"type": "illegal_argument_exception", "reason": reason}
-    return failed_query(f"failed to create query: {reason}", cause)
