@@ -21,7 +21,6 @@ from logship.node.errors import (
     illegal_argument,
     index_not_found,
 )
-from logship.node.fields import Field
 from logship.node.http.reply import Reply
 from logship.node.http.request import Request
 from logship.node.http.router import Router
@@ -254,8 +253,3 @@ def _ordered(properties: Json) -> Json:
             definition = {**definition, "properties": _ordered(definition["properties"])}
         result[name] = definition
     return result
-
-
-def leaf_type(field: Field) -> str:
-    """Return the type under which a field is listed."""
-    return {"constant_keyword": "keyword", "wildcard": "keyword"}.get(field.type, field.type)

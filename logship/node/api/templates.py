@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 
@@ -339,8 +338,3 @@ def _shown(body: Json) -> Json:
 
 def _nested_settings(settings: Json) -> Json:
     return index_settings.nested(index_settings.index_settings(settings))
-
-
-def now_millis() -> int:
-    """Return the present in milliseconds."""
-    return int(time.time() * 1000)
