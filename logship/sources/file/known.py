@@ -104,6 +104,10 @@ class Guess:
                 self._elsewhere.append(row)
         self._taken: set[int] = set()
 
+    def knows(self, key: Key) -> bool:
+        """Whether a content was at this inode when it was seen last."""
+        return key in self._here
+
     def at(self, candidate: Candidate) -> list[FileRow]:
         """Return the rows that have *candidate*'s inode and were not taken."""
         rows = self._here.get((candidate.device, candidate.inode), ())

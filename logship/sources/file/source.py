@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from logship.interfaces import Clock, Ingest, MakeMemory
 from logship.model import Chunk
 from logship.settings.model import MultilineSettings, SourceSettings
 from logship.sources.file.content import FileContent
+from logship.sources.file.copies import begins_alike, find_copy, is_copy_name
 from logship.sources.file.discovery import Found, Root, Scan, names, scan, watch_roots
 from logship.sources.file.identity import Candidate
 from logship.sources.file.known import Guess, KnownContents, find_inode
@@ -36,6 +38,7 @@ SCAN_SHARE = 10.0  # a notified change waits for this many times what the last s
 QUIET_SECONDS = 1.0  # a source that is to stop reads on until it was quiet for this long
 SAY_AGAIN_SECONDS = 60.0
 SEEDED_AT_ONCE = 256
+COPY_SECONDS = 0.2  # what may be a copy under way is looked at again after this time
 
 
 class FileSource:
@@ -79,6 +82,7 @@ class FileSource:
         self._are_named = names(settings.paths)
         self._stop_by: float | None = None
         self._complained: set[str] = set()
+        self._copies: dict[tuple[int, int], tuple[int, float]] = {}  # (size, since when)
         self._say_blocked_after = float("-inf")
         self._watcher: Watcher | None = None
 
@@ -226,7 +230,8 @@ class FileSource:
         self._complain(found)
         self._watch(roots)
         guess = Guess(self._known.at_rest(), lambda key: key in found.files or key in self._tailers)
-        for file in found.files.values():
+        # Known inodes first: a copy is recognised once its original is seen to be truncated.
+        for file in sorted(found.files.values(), key=lambda file: not guess.knows(file.key)):
             tailer = self._tailers.get(file.key)
             if tailer is None:
                 await self._open(file, guess)
@@ -321,7 +326,10 @@ class FileSource:
             return
         self.unreadable.discard(file.path)
         if opened.row is None:
-            self._supersede(guess.at(opened.candidate), opened.candidate)
+            if self._may_be_copy(file, opened.candidate):
+                await self._in_thread(opened.raw.close)
+                return
+            await self._supersede(guess.at(opened.candidate), opened.candidate)
         tailer = await self._start(opened, file.path)
         if tailer is not None:
             tailer.modified = file.modified
@@ -330,10 +338,50 @@ class FileSource:
             if tailer.content is not None:
                 tailer.content.moved(readable(file.path), *file.key)
 
-    def _supersede(self, rows: Sequence[FileRow], candidate: Candidate) -> None:
+    def _may_be_copy(self, file: Found, candidate: Candidate) -> bool:
+        """Whether *file* may be the copy, half written yet, of a file that is tailed.
+
+        It is left alone until the original is truncated, when it is recognised, or until it
+        has not grown for ``rotate_wait``: then it is a file of its own.
+        """
+        folder, name = os.path.split(file.path)
+        if self._once or not any(
+            tailer.content is not None
+            and os.path.dirname(tailer.path) == folder
+            and is_copy_name(name, os.path.basename(tailer.path))
+            and begins_alike(candidate.fingerprint, tailer.content.fingerprint)
+            for tailer in self._tailers.values()
+        ):
+            return False
+        now = self._clock.monotonic()
+        size, since = self._copies.get(file.key, (-1, now))
+        if size != candidate.size:
+            since = now
+        self._copies[file.key] = (candidate.size, since)
+        self._next_early_scan = max(self._next_early_scan, now + COPY_SECONDS)
+        self._scan_due = True
+        return now - since < self.settings.rotate_wait_seconds
+
+    async def _take_over_copy(self, row: FileRow) -> bool:
+        """Read on in the copy of a content whose own file was truncated; whether there is one."""
+        found = await self._in_thread(partial(find_copy, row, frozenset(self._tailers)))
+        if found is None:
+            return False
+        path, opened = found
+        tailer = await self._start(opened, path)
+        if tailer is None:
+            return False
+        assert tailer.content is not None
+        tailer.content.moved(readable(path), *tailer.key)
+        tailer.gone_since = self._clock.monotonic()
+        self._copies.pop(tailer.key, None)
+        log.info("%s was truncated: it is read to its end from its copy %s.", row.path, path)
+        return True
+
+    async def _supersede(self, rows: Sequence[FileRow], candidate: Candidate) -> None:
         """What was known at this inode is there no more: truncated, or the inode is reused."""
         for row in rows:
-            if row.gone_at is None:
+            if row.gone_at is None and not await self._take_over_copy(row):
                 self._vanished(row)
                 log.info(
                     "%s is not what it was when logship saw it last (%d bytes then, %d now): it "
@@ -499,18 +547,19 @@ class FileSource:
             await self._flush(tailer, ingest)
 
     async def _truncated(self, tailer: Tailer) -> None:
-        content = tailer.content
-        if content is not None:
-            lost = max(0, content.size - tailer.position) + tailer.pending_bytes
-            self.abandoned_bytes += lost
-            log.info(
-                "%s was truncated or written anew (%d bytes before, %d now): it is read from its "
-                "beginning.%s",
-                tailer.path, content.size, await tailer.size(),
-                f" {lost} bytes had not been read." if lost else "",
-            )  # fmt: skip
+        content, size, pending = tailer.content, await tailer.size(), tailer.pending_bytes
+        unread = 0 if content is None else max(0, content.size - tailer.position) + pending
         await self._close(tailer, is_gone=True)
         self._scan_due = True
+        if content is None or await self._take_over_copy(content.current()):
+            return
+        self.abandoned_bytes += unread
+        log.info(
+            "%s was truncated or written anew (%d bytes before, %d now): it is read from its "
+            "beginning.%s",
+            tailer.path, content.size, size,
+            f" {unread} bytes had not been read." if unread else "",
+        )  # fmt: skip
 
     async def _finish_all(self, ingest: Ingest) -> None:
         for tailer in list(self._tailers.values()):
