@@ -21,7 +21,7 @@ _PARAMETERS = frozenset(
      "pipeline", "op_type", "retry_on_conflict"}
 )  # fmt: skip
 _KEPT = ("version", "version_type", "if_seq_no", "if_primary_term", "require_alias",
-         "require_data_stream")  # fmt: skip
+         "require_data_stream", "pipeline")  # fmt: skip
 
 
 def parse_bulk(body: bytes, default_index: str | None, defaults: dict[str, Any]) -> list[Operation]:
@@ -149,15 +149,9 @@ def _operation(
     options = defaults
     if len(meta) > 2 or (len(meta) > 1 and "_id" not in meta):
         options = {**defaults, **{key: meta[key] for key in _KEPT if key in meta}}
-        _check_pipeline(meta.get("pipeline"))
         if action != "delete" and meta.get("op_type") == "create":
             action = "create"
     return Operation(action, str(index), id_, source, options)
-
-
-def _check_pipeline(name: Any) -> None:
-    if name not in {None, "_none"}:
-        raise illegal_argument(f"pipeline with id [{name}] does not exist")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,20 +12,19 @@ from logship.node.http.request import Request, seconds
 from logship.node.sorting import SortBy, parse_sort, parse_uri_sort
 
 PARAMETERS = (
-    "q df default_operator analyzer analyze_wildcard lenient size from sort _source "
-    "_source_includes _source_excludes stored_fields docvalue_fields track_total_hits "
-    "track_scores version seq_no_primary_term timeout terminate_after scroll search_type "
+    "q df default_operator analyze_wildcard lenient size from sort _source "
+    "_source_includes _source_excludes docvalue_fields track_total_hits "
+    "track_scores version seq_no_primary_term timeout scroll search_type "
     "request_cache batched_reduce_size pre_filter_shard_size max_concurrent_shard_requests "
     "ignore_unavailable allow_no_indices expand_wildcards ignore_throttled preference routing "
-    "typed_keys rest_total_hits_as_int allow_partial_search_results ccs_minimize_roundtrips "
-    "explain"
+    "rest_total_hits_as_int allow_partial_search_results ccs_minimize_roundtrips"
 )
 _TOTAL_DEFAULT = 10_000
 _COUNT_ALL = 2**62
-_IGNORED = frozenset({"timeout", "terminate_after", "profile", "explain", "stats", "ext"})
+_WITHOUT_EFFECT = frozenset({"timeout", "stats", "ext"})
 _REFUSED = frozenset(
     {"highlight", "suggest", "rescore", "collapse", "knn", "script_fields", "slice", "rank",
-     "indices_boost", "retriever"}
+     "indices_boost", "retriever", "terminate_after", "profile", "explain"}
 )  # fmt: skip
 
 
@@ -66,13 +65,13 @@ def parse_search(body: Mapping[str, Any], parameters: Request | None = None) -> 
     """
     request = SearchRequest()
     for key, value in body.items():
-        if key in _REFUSED and value not in (None, {}, []):
+        if key in _REFUSED and value not in (None, {}, [], False, 0):
             if key == "script_fields":
                 raise illegal_argument("script_lang not supported [painless]")
             raise illegal_argument(f"this node does not support [{key}] in a search")
         if key == "runtime_mappings" and value:
             raise illegal_argument("this node does not support [runtime_mappings] in a search")
-        if key not in _MEMBERS and key not in _IGNORED | _REFUSED:
+        if key not in _MEMBERS and key not in _WITHOUT_EFFECT | _REFUSED:
             raise parsing(f"Unknown key for a {_token(value)} in [{key}].")
     if body.get("query") is not None:
         if not isinstance(body["query"], Mapping):
@@ -97,7 +96,10 @@ def parse_search(body: Mapping[str, Any], parameters: Request | None = None) -> 
         request.min_score = float(body["min_score"])
     if body.get("pit") is not None:
         _take_pit(request, body["pit"])
-    if body.get("stored_fields") == ["_none_"] or body.get("stored_fields") == "_none_":
+    stored = body.get("stored_fields")
+    if stored not in (None, [], "_none_", ["_none_"], "*", ["*"], "_source", ["_source"]):
+        raise illegal_argument("this node does not support [stored_fields] in a search")
+    if stored in ("_none_", ["_none_"]):
         if "_source" in body:
             raise invalid_request("[stored_fields] cannot be disabled if [_source] is requested")
         request.source = SourceFilter(value=False)

@@ -26,7 +26,13 @@ from logship.node.contexts import Contexts
 from logship.node.errors import EmptyReply, NodeError, PlainError
 from logship.node.http import reply as replies
 from logship.node.http.guard import check_caller
-from logship.node.http.request import Request, check_content_type, inflated, reply_type
+from logship.node.http.request import (
+    Request,
+    check_content_type,
+    check_format,
+    inflated,
+    reply_type,
+)
 from logship.node.http.router import Router
 from logship.node.store import Store
 from logship.node.writes import Writer
@@ -37,6 +43,7 @@ DEFAULT_MAX_CONTENT_LENGTH = 100 * 1024 * 1024
 _log = logging.getLogger("logship.node")
 _STOP_SECONDS = 5.0
 _SWEEP_SECONDS = 10.0
+_LARGE_BYTES = 1 << 16
 _TEXT = "text/plain; charset=UTF-8"
 
 
@@ -145,6 +152,7 @@ class Node:
                 incoming.headers.get("Accept"), incoming.headers.get("Content-Type")
             )
             route = self._router.find(request, incoming.rel_url.raw_path)
+            check_format(request)
             answer: replies.Reply = await route.handler(request)
         except _Unreadable:
             # As a real server: a body that cannot be unpacked ends the connection.
@@ -224,7 +232,12 @@ class Node:
     async def _finished(
         self, incoming: web.Request, status: int, body: bytes, headers: dict[str, str]
     ) -> web.Response:
-        packed = replies.compressed(body, incoming.headers.get("Accept-Encoding"))
+        accepted = incoming.headers.get("Accept-Encoding")
+        if len(body) < _LARGE_BYTES or self._store is None:
+            packed = replies.compressed(body, accepted)
+        else:
+            large = body
+            packed = await self._store.read(lambda: replies.compressed(large, accepted))
         if packed is not None:
             body, headers["Content-Encoding"] = packed, "gzip"
         if incoming.method == "HEAD":

@@ -30,7 +30,7 @@ class Operation:
         id: None to have one made.
         source: The document; empty for delete.
         options: version, version_type, if_seq_no, if_primary_term, require_alias,
-            require_data_stream; mostly empty.
+            require_data_stream, pipeline; mostly empty.
     """
 
     action: str
@@ -149,6 +149,9 @@ class Writer:
         return [(index, plain)] if index is not None and plain else []
 
     def _found(self, operation: Operation) -> tuple[Index, NodeError | None] | NodeError:
+        pipeline = operation.options.get("pipeline", "_none")
+        if pipeline != "_none" and pipeline not in self._catalog.state["pipeline"]:
+            return illegal_argument(f"pipeline with id [{pipeline}] does not exist")
         try:
             index = self._target(operation)
         except NodeError as error:

@@ -29,7 +29,7 @@ class Terms:
     ) -> None:
         only("terms", body, "field", "size", "shard_size", "order", "missing", "min_doc_count",
              "shard_min_doc_count", "include", "exclude", "show_term_doc_count_error", "script",
-             "execution_hint", "collect_mode", "value_type", "format")  # fmt: skip
+             "execution_hint", "collect_mode", "value_type")  # fmt: skip
         path = field_of(body)
         self._field = context.field(path)
         self._values = context.values("terms", path)

@@ -227,8 +227,7 @@ class TopHits:
     """The best documents of a bucket."""
 
     def __init__(self, kind: str, body: Mapping[str, Any], context: Context) -> None:
-        only(kind, body, "size", "from", "sort", "_source", "fields", "docvalue_fields", "version",
-             "seq_no_primary_term", "track_scores", "stored_fields", "explain")  # fmt: skip
+        only(kind, body, "size", "from", "sort", "_source")
         self._size, self._from = int(body.get("size", 3)), int(body.get("from", 0))
         self._sorts = parse_sort(body.get("sort"))
         self._source = SourceFilter(body.get("_source"))

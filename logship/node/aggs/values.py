@@ -54,6 +54,8 @@ class Context:
                     f"Field [{path}] of type [{type_}] is not supported for aggregation [{kind}]"
                 )
         getters = {view.position: view.terms(path) for view in self.views}
+        if len(getters) == 1:
+            return next(iter(getters.values()))
         return lambda doc: getters[doc.view.position](doc)
 
     def nanos(self, kind: str, path: str) -> Values:

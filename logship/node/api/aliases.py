@@ -26,6 +26,8 @@ from logship.node.http.router import Router
 from logship.node.index import Index, Options
 from logship.node.names import check_index_name
 
+_KEPT = ("filter", "is_write_index", "is_hidden", "routing", "index_routing", "search_routing")
+
 
 class Aliases:
     """Endpoints for aliases and rollovers."""
@@ -121,9 +123,7 @@ class Aliases:
                     "name as the alias",
                     extra={"index_uuid": "_na_", "index": name},
                 )
-            added[name] = {
-                key: body[key] for key in ("filter", "is_write_index", "is_hidden") if key in body
-            }
+            added[name] = {key: body[key] for key in _KEPT if key in body}
         self._parts.catalog.save(index, aliases={**index.aliases, **added})
 
     def _remove_aliases(self, index: Index, names: Sequence[str], body: Json) -> None:

@@ -51,6 +51,8 @@ class Cat:
         unit = request.parameters.get("bytes")
         rows = [_index_row(one.index, size_of(self._parts, one.index.documents), unit)
                 for one in found]  # fmt: skip
+        if "health" in request.parameters:
+            rows = [row for row in rows if row["health"] == request.parameters["health"]]
         default = (
             "health status index uuid pri rep docs.count docs.deleted store.size pri.store.size "
             "dataset.size"

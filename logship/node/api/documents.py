@@ -46,7 +46,7 @@ class Documents:
 
     def routes(self, router: Router) -> None:
         """Register."""
-        extra = f"{_WRITE} _source _source_includes _source_excludes type"
+        extra = _WRITE
         router.add("POST PUT", "/_bulk", self.bulk, extra)
         router.add("POST PUT", "/{index}/_bulk", self.bulk, extra)
         router.add("PUT POST", "/{index}/_doc/{id}", self.write, _ONE)
@@ -122,6 +122,9 @@ class Documents:
             raise NodeError(400, "parse_exception", "request body is required")
         id_ = request.parts.get("id")
         _check_id(id_)
+        pipeline = request.parameters.get("pipeline", "_none")
+        if pipeline != "_none" and pipeline not in self._parts.catalog.state["pipeline"]:
+            raise illegal_argument(f"pipeline with id [{pipeline}] does not exist")
         options: Json = {
             name: request.parameters[name]
             for name in ("version", "version_type", "if_seq_no", "if_primary_term")

@@ -40,7 +40,7 @@ class Indices:
     def routes(self, router: Router) -> None:
         """Register."""
         more = f"{EXPAND} {WAIT} local flat_settings include_defaults features"
-        router.add("PUT", "/{index}", self.create, f"{WAIT} include_type_name")
+        router.add("PUT", "/{index}", self.create, f"{WAIT}")
         router.add("GET HEAD", "/{index}", self.get, more)
         router.add("DELETE", "/{index}", self.delete, f"{EXPAND} {WAIT}")
         for path in ("/_mapping", "/{index}/_mapping", "/{index}/_mappings"):

@@ -69,7 +69,10 @@ class Searches:
             indices: Sequence[Resolved] = context.resolved
         else:
             indices = resolved(self._parts, request)
-        return Reply(await self._run(wanted, indices, context))
+        body = await self._run(wanted, indices, context)
+        if request.flag("rest_total_hits_as_int") and "total" in body["hits"]:
+            body["hits"]["total"] = body["hits"]["total"]["value"]
+        return Reply(body)
 
     def _context(self, wanted: SearchRequest) -> Context:
         return self._parts.contexts.use(

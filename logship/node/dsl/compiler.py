@@ -143,7 +143,7 @@ class Compiler:
 
     def _match(self, body: Mapping[str, Any]) -> Compiled:
         path, options = field_and_options("match", body, "query")
-        known("match", options, "query", "operator", "minimum_should_match", "analyzer", "boost",
+        known("match", options, "query", "operator", "minimum_should_match", "boost",
                "lenient", "fuzziness", "prefix_length", "max_expansions", "zero_terms_query",
                "fuzzy_transpositions", "fuzzy_rewrite", "auto_generate_synonyms_phrase_query",
                "_name")  # fmt: skip
@@ -166,7 +166,7 @@ class Compiler:
     def _phrase(self, body: Mapping[str, Any], *, prefix: bool = False) -> Compiled:
         name = "match_phrase_prefix" if prefix else "match_phrase"
         path, options = field_and_options(name, body, "query")
-        known(name, options, "query", "slop", "analyzer", "boost", "zero_terms_query",
+        known(name, options, "query", "slop", "boost", "zero_terms_query",
                "max_expansions", "_name")  # fmt: skip
         query = self._leaves.phrase(
             path, options.get("query"), slop=int(options.get("slop", 0)), prefix=prefix
@@ -176,7 +176,7 @@ class Compiler:
     def _bool_prefix(self, body: Mapping[str, Any]) -> Compiled:
         path, options = field_and_options("match_bool_prefix", body, "query")
         known("match_bool_prefix", options, "query", "operator", "minimum_should_match",
-               "analyzer", "boost", "_name")  # fmt: skip
+               "boost", "_name")  # fmt: skip
         words = str(options.get("query", "")).split()
         if not words:
             return nothing()
@@ -186,7 +186,7 @@ class Compiler:
 
     def _multi_match(self, body: Mapping[str, Any]) -> Compiled:
         known("multi_match", body, "query", "fields", "type", "operator", "minimum_should_match",
-               "analyzer", "boost", "lenient", "fuzziness", "prefix_length", "max_expansions",
+               "boost", "lenient", "fuzziness", "prefix_length", "max_expansions",
                "slop", "tie_breaker", "zero_terms_query", "fuzzy_transpositions", "_name",
                "auto_generate_synonyms_phrase_query", "fuzzy_rewrite")  # fmt: skip
         if body.get("query") is None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from logship.errors import QueryError
-from logship.node.errors import Json, NodeError, failed_query, parsing
+from logship.node.errors import Json, NodeError, failed_query, illegal_argument, parsing
 
 _QUERY_STRING = frozenset(
     {"query", "default_field", "fields", "default_operator", "analyze_wildcard", "lenient", "boost",
@@ -16,6 +16,10 @@ _QUERY_STRING = frozenset(
      "minimum_should_match", "enable_position_increments", "auto_generate_synonyms_phrase_query",
      "max_determinized_states", "escape", "_name", "quote_field_suffix", "fuzzy_transpositions",
      "fuzzy_rewrite"}
+)  # fmt: skip
+_REFUSED = frozenset(
+    {"analyzer", "quote_analyzer", "quote_field_suffix", "minimum_should_match", "phrase_slop",
+     "escape", "type"}
 )  # fmt: skip
 _SIMPLE = frozenset(
     {"query", "fields", "default_operator", "flags", "lenient", "analyze_wildcard", "boost",
@@ -42,6 +46,8 @@ def query_string(
     for key in body:
         if key not in _QUERY_STRING:
             raise parsing(f"[query_string] query does not support [{key}]")
+        if key in _REFUSED and body[key] not in (None, 0, False, "best_fields"):
+            raise illegal_argument(f"this node does not support [{key}] in [query_string]")
     text = body.get("query")
     if not isinstance(text, str):
         raise parsing("query_string must be provided with a [query]")
@@ -57,7 +63,11 @@ def query_string(
         return {"bool": {"should": [{"exists": {"field": path}} for path in fields]}}
     try:
         tree = parse(text, default_operator="and" if operator == "and" else "or")
-        dsl: Json = to_dsl(tree, default_fields=tuple(fields[:_MOST_FIELDS]) or ("message",))
+        dsl: Json = to_dsl(
+            tree,
+            default_fields=tuple(fields[:_MOST_FIELDS]) or ("message",),
+            time_zone=body.get("time_zone"),
+        )
     except QueryError as error:
         raise _unreadable(text, error) from None
     return dsl

@@ -138,6 +138,18 @@ def check_content_type(value: str | None) -> None:
         raise _bad_version("Content-Type", text, match[2])
 
 
+def check_format(request: Request) -> None:
+    """Accept the ``format`` parameter.
+
+    Raises:
+        NodeError: It asks for another format than JSON, or than text of a table.
+    """
+    wanted = request.parameters.get("format", "json")
+    allowed = {"json", "text", "txt"} if request.path.startswith("/_cat") else {"json"}
+    if wanted not in allowed:
+        raise illegal_argument(f"this node does not support the format [{wanted}]")
+
+
 def reply_type(accept: str | None, content_type: str | None) -> str:
     """Return the media type to answer with: the vendor's where it was asked for.
 
