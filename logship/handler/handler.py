@@ -16,6 +16,7 @@ from logship.handler.drops import by_level, by_reason
 from logship.handler.options import (
     delivery_settings,
     elasticsearch_settings,
+    index_of,
     overflow_of,
     seconds_of,
     size_of,
@@ -150,7 +151,7 @@ class LogshipHandler(logging.Handler):
             elasticsearch=elasticsearch_settings(
                 hosts, api_key, username, password, ca_certs, verify
             ),
-            index=IndexSettings(name=index, template=template),
+            index=IndexSettings(name=index_of(index), template=template),
             delivery=delivery_settings(self._max_bytes, seconds_of("batch_age", batch_age)),
             buffer_records=max(1, self._max_records // 2),
             spool_dir=Path(spool_dir).absolute() if spool_dir is not None else None,

@@ -11,7 +11,14 @@ from logship.handler.queue import Overflow
 from logship.settings.model import MIB, DeliverySettings, ElasticsearchSettings
 from logship.settings.units import parse_duration, parse_size
 
-__all__ = ["delivery_settings", "elasticsearch_settings", "overflow_of", "seconds_of", "size_of"]
+__all__ = [
+    "delivery_settings",
+    "elasticsearch_settings",
+    "index_of",
+    "overflow_of",
+    "seconds_of",
+    "size_of",
+]
 
 T = TypeVar("T")
 BATCH_RECORDS = 2000  # so that one request's worth keeps the interpreter for a few milliseconds
@@ -56,6 +63,17 @@ def overflow_of(value: str, spool_dir: object) -> Overflow:
             policy: Overflow = known
             return policy
     raise ValueError(f"overflow: {value!r} is none of {', '.join(get_args(Overflow))}")
+
+
+def index_of(pattern: str) -> str:
+    """Return *pattern* when every name it gives is one that Elasticsearch takes.
+
+    Raises:
+        ValueError: It is not; the text says why.
+    """
+    from logship.settings.index_name import check_index_name
+
+    return _read("index", check_index_name, pattern)
 
 
 def elasticsearch_settings(
@@ -108,5 +126,5 @@ def _read(name: str, parse: Callable[[str], T], value: str) -> T:
         return parse(value)
     except ValueError as error:
         text = str(error)
-        shown = "" if repr(value)[1:-1] in text else f"{value!r} "
+        shown = "" if f'"{value}"' in text else f"{value!r} "
         raise ValueError(f"{name}: {shown}{text}") from None
