@@ -93,7 +93,8 @@ class Node:
         """
         try:
             self._lock = _locked(self.data_dir)
-            self._store = await asyncio.to_thread(Store, self.data_dir / "node.db")
+            self._store = Store(self.data_dir / "node.db")
+            await self._store.write(self._store.open)
             catalog = Catalog(self._store)
             await self._store.write(catalog.load)
             self._parts = Parts(
@@ -138,7 +139,8 @@ class Node:
             self._parts.contexts.close_all()
             self._parts = None
         if self._store is not None:
-            await asyncio.to_thread(self._store.close)
+            # Nothing runs any more: the last request was answered above.
+            self._store.close()
             self._store = None
         if self._lock is not None:
             os.close(self._lock)

@@ -87,10 +87,8 @@ class Store:
     """One open database.
 
     Args:
-        path: The file; made when missing, its folder must exist.
-
-    Raises:
-        StateError: The file cannot be opened or was written by a newer logship.
+        path: The file; made when missing, its folder must exist. Nothing is touched before
+            `open`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -100,11 +98,17 @@ class Store:
         self._guard = threading.Lock()
         self._writer = ThreadPoolExecutor(1, "node-writer")
         self._readers = ThreadPoolExecutor(_READERS, "node-reader")
+
+    def open(self) -> None:
+        """Make what is missing. Call it once, on the writing thread, before anything else.
+
+        Raises:
+            StateError: The file cannot be opened, or was written by a newer logship.
+        """
         try:
             self._prepare(self.connection())
         except sqlite3.Error as error:
-            self.close()
-            raise StateError(f"{path}: cannot be opened as a database ({error})") from error
+            raise StateError(f"{self.path}: cannot be opened as a database ({error})") from error
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         (found,) = connection.execute("PRAGMA user_version").fetchone()
