@@ -60,6 +60,8 @@ class Watcher:
                 )
                 return
             try:
+                # What came between the last look and now made no event here.
+                self._on_change({(MODIFIED, directory)})
                 with notify:
                     self._pass_on(notify)
                 return
@@ -68,7 +70,6 @@ class Watcher:
                 # is found by looking.
                 log.debug("Watching %s begins anew: %s", directory, error)
                 self._stop.wait(RESTART_SECONDS)
-                self._on_change({(MODIFIED, directory)})
 
     def _pass_on(self, notify: RustNotify) -> None:
         step = STEP_MILLISECONDS
