@@ -70,9 +70,7 @@ def _reuse_large_blocks() -> None:
 
 def _is_incomplete(summary: Summary) -> bool:
     totals = summary.totals
-    return bool(
-        totals.dead_letters or totals.dropped or summary.unconfirmed or summary.unreadable
-    )
+    return bool(totals.dead_letters or totals.dropped or summary.unconfirmed or summary.unreadable)
 
 
 async def _run(agent: Agent, timeout_seconds: float | None) -> Summary:
