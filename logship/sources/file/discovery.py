@@ -47,6 +47,9 @@ class Scan:
     unmatched: list[str] = field(default_factory=list)
 
 
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+
+
 def scan(patterns: Sequence[str], exclude: Sequence[str]) -> Scan:
     """Look at the globs once. Blocking."""
     result = Scan()
@@ -112,7 +115,9 @@ def _look(path: str, result: Scan, *, explicit: bool) -> None:
             return
         result.skipped[path] = error.strerror or str(error)
         return
-    if stat.S_ISREG(found.st_mode):
+    if path.endswith(COMPRESSED):
+        result.skipped[path] = "compressed files are not read in this version of logship"
+    elif stat.S_ISREG(found.st_mode):
         key = (found.st_dev, found.st_ino)
         result.files.setdefault(key, Found(path, *key, found.st_size, found.st_mtime_ns))
     elif explicit or not stat.S_ISDIR(found.st_mode):
