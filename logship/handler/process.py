@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import sys
 import threading
@@ -103,12 +104,17 @@ def deadline(seconds: float) -> float:
 def end_all() -> None:
     """Deliver what all handlers have, within one deadline."""
     global _ending_since
-    _ending_since = _ending_since or time.monotonic()
+    if _ending_since is None:
+        _ending_since = time.monotonic()
     handlers = list(_running)
     for handler in handlers:
         handler.hurry()
     for handler in handlers:
-        handler.end()
+        try:
+            handler.end()
+        except KeyboardInterrupt:  # enough of waiting: spool and report, all of them
+            _ending_since = -math.inf
+            handler.end()
 
 
 def is_finalising() -> bool:

@@ -77,7 +77,8 @@ class Queue:
             while self._arrivals and not self._inside:
                 self._inside = threading.get_ident()
                 try:
-                    self._admit(self._arrivals.popleft())
+                    while self._arrivals:  # asked again: only from here on nobody else takes any
+                        self._admit(self._arrivals.popleft())
                 finally:
                     self._inside = 0
 

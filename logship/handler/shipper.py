@@ -269,6 +269,7 @@ class Shipper:
     def _run(self) -> None:
         self.ident = threading.get_ident()
         process.shipping.add(self.ident)
+        time.sleep(0.001)  # the call that started this thread waits for its turn to return
         try:
             while not self._is_stopped:
                 try:

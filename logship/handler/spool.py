@@ -17,6 +17,7 @@ one is kept as ``*.unreadable`` when the rest of it has been shipped.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +31,7 @@ __all__ = ["Claim", "Spool", "envelope"]
 
 SEGMENT_BYTES = 8 << 20
 _WRITE_BYTES = 1 << 20
+_numbers = itertools.count()  # of this process's files: no name comes twice
 _heads: dict[bytes, tuple[bytes, bytes]] = {}
 
 
@@ -78,7 +80,6 @@ class Spool:
 
     def __init__(self, directory: Path, *, max_bytes: int, name: str) -> None:
         self.directory, self._max_bytes, self._name = directory, max_bytes, name
-        self._count = 0
         self._writing: tuple[Path, int] | None = None
         self._written_bytes = 0
         self._descriptors: set[int] = set()
@@ -172,8 +173,7 @@ class Spool:
             return self._writing[1]
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-        path = self.directory / f"{moment}-{os.getpid()}-{self._name}-{self._count}.ndjson"
-        self._count += 1
+        path = self.directory / f"{moment}-{os.getpid()}-{self._name}-{next(_numbers)}.ndjson"
         new = path.with_suffix(".new")
         descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._descriptors.add(descriptor)

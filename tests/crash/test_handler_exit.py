@@ -181,6 +181,27 @@ finish()
     assert [envelope["doc"]["message"] for envelope in envelopes(spool)] == ["one for each"] * 3
 
 
+SAYING_WHEN_AT_EXIT = """
+import atexit
+atexit.register(say, "ending", True)  # runs first, just before the waiting
+"""
+
+
+def test_an_interrupt_ends_the_waiting(server: FussyFake, spool: Path) -> None:
+    """Ctrl-C while the end waits for a server that hangs: spooled and said at once."""
+    server.fault = "hang"
+    with start(
+        SAYING_WHEN_AT_EXIT + LOG_MANY, server.url, spool_dir=str(spool), exit_deadline="60s"
+    ) as application:
+        wait_until(lambda: server.arrived, "no request arrived")
+        application.wait_for("ending")
+        application.process.send_signal(signal.SIGINT)
+        ended = application.end(20)
+    assert "500 spooled" in ended.err
+    assert "Traceback" not in ended.err
+    assert len(envelopes(spool)) == 500
+
+
 def test_two_later_starts_at_once(server: FussyFake, spool: Path) -> None:
     """Processes that share a spool ship each file once, and take none from one that still runs."""
     server.stop()
