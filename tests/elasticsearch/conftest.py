@@ -11,7 +11,7 @@ import pytest
 
 from tests.elasticsearch.client import Client
 from tests.support.node import NodeProcess
-from tests.support.real_elasticsearch import RealElasticsearch, missing, wanted
+from tests.support.real_elasticsearch import RealElasticsearch, missing, unwanted
 
 RUN = f"logship-test-{secrets.token_hex(3)}"
 
@@ -23,7 +23,7 @@ def real_version() -> int:
 
 def need_real_elasticsearch(version: int) -> None:
     """Skip the test where a real server is not asked for, fail it where one cannot be had."""
-    if why := wanted():
+    if why := unwanted():
         pytest.skip(why)
     if why := missing(version):
         pytest.fail(why) if os.environ.get("LOGSHIP_TEST_REAL_ES") == "1" else pytest.skip(why)

@@ -27,7 +27,7 @@ from tests.elasticsearch.client import Client
 from tests.elasticsearch.server.build import SOURCES, VERSIONS, build
 from tests.support.wait import wait_until
 
-__all__ = ["RealElasticsearch", "Security", "java_for", "missing", "wanted"]
+__all__ = ["RealElasticsearch", "Security", "java_for", "missing", "unwanted"]
 
 MAIN = "logship.test.Server"
 HEAP = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
@@ -269,7 +269,7 @@ def missing(version: int) -> str:
     return ""
 
 
-def wanted(environment: Mapping[str, str] = os.environ) -> str:
+def unwanted(environment: Mapping[str, str] = os.environ) -> str:
     """Say why a real server is not to be used in this run; empty when it is."""
     if environment.get("LOGSHIP_TEST_REAL_ES") == "1" or environment.get("LOGSHIP_TEST_ES_URL"):
         return ""

@@ -191,6 +191,7 @@ nosuchfield:x
 not nosuchfield:x
 nosuchfield:*
 @timestamp:*
+@timestamp >= 2027
 @timestamp >= 2026-11-21
 @timestamp > 2026-11-21
 @timestamp <= 2026-11-21

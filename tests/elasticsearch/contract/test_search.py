@@ -25,6 +25,7 @@ def index(client: Client, name: str) -> str:
             "log.offset": number,
             "message": f"message {number}",
             "level": ["INFO", "ERROR"][number % 2],
+            "yes": True,
         }
         for number in range(100)
     ]
@@ -52,6 +53,7 @@ def test_reply(client: Client, index: str) -> None:
                     "log.offset": 99,
                     "message": "message 99",
                     "level": "ERROR",
+                    "yes": True,
                 },
                 "sort": [1795255200009, 99],
             }
@@ -231,6 +233,11 @@ REFUSED: dict[str, tuple[object, str]] = {
     "negative size": ({"size": -5}, "illegal_argument_exception"),
     "bad number": ({"query": {"term": {"log.offset": "x"}}}, "query_shard_exception"),
     "bad date": ({"query": {"range": {"@timestamp": {"gte": "x"}}}}, "parse_exception"),
+    "number and date": (  # with a number for one end, both are milliseconds
+        {"query": {"range": {"@timestamp": {"gte": 12, "lte": "2026-11-21"}}}},
+        "parse_exception",
+    ),
+    "bad boolean": ({"query": {"match_phrase": {"yes": ""}}}, "query_shard_exception"),
     "bad query string": (
         {"query": {"query_string": {"query": "a AND ("}}},
         "query_shard_exception",
