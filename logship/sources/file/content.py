@@ -23,10 +23,11 @@ class FileContent:
         tracker: Issues receipts and knows the confirmed offset.
         state: What the source's route remembers.
         size: In bytes, as last seen.
+        read_to: Offset up to which it was given out when it was parked; 0 before.
     """
 
     def __init__(self, row: FileRow, store: CheckpointStore, make_memory: MakeMemory) -> None:
-        self.row, self.size = row, row.size
+        self.row, self.size, self.read_to = row, row.size, 0
         self._store = store
         self.tracker = Tracker(row.offset)
         self.state = make_memory(row.seed.encode(), row.path, row.last_time, row.format)

@@ -10,10 +10,11 @@ import re
 from collections.abc import Collection
 
 from logship.checkpoints.store import FileRow
-from logship.sources.file.identity import verifies
+from logship.ids import TAIL_BYTES
+from logship.sources.file.identity import Candidate, look_at, verifies
 from logship.sources.file.opening import Opened, take_up
 
-__all__ = ["begins_alike", "find_copy", "is_copy_name"]
+__all__ = ["begins_alike", "find_copy", "goes_on", "is_copy_name", "originals"]
 
 _MARK = r"[.\-_]?\d[\d.\-_:T]*"
 Key = tuple[int, int]
@@ -32,9 +33,40 @@ def is_copy_name(name: str, original: str) -> bool:
     )
 
 
+def originals(name: str) -> list[str]:
+    """Return every name whose copy rotation may have called *name*."""
+    stem, dot, ending = name.rpartition(".")
+    found = [name[:start] for start in _mark_starts(name)]
+    if dot:
+        found += [f"{stem[:start]}.{ending}" for start in _mark_starts(stem) if start]
+    return [original for original in found if original]
+
+
+def _mark_starts(name: str) -> list[int]:
+    """Where a mark may begin that reaches to the end of *name*."""
+    run = re.search(r"[\d.\-_:T]*$", name)
+    begin = run.start() if run else len(name)
+    return [start for start in range(begin, len(name)) if re.fullmatch(_MARK, name[start:])]
+
+
 def begins_alike(one: bytes, other: bytes) -> bool:
     """Whether two fingerprints can be of one content, one of them half written."""
     return bool(one) and bool(other) and (one.startswith(other) or other.startswith(one))
+
+
+def goes_on(candidate: Candidate, row: FileRow, descriptor: int) -> bool:
+    """Whether *candidate* holds all of the deleted file *descriptor*, and perhaps more. Blocking.
+
+    So editors save: they write a new file and rename it over the old one.
+
+    Args:
+        row: What is known of the deleted file.
+    """
+    if os.fstat(descriptor).st_nlink or not verifies(candidate, row):
+        return False
+    old = look_at(descriptor)
+    start = max(0, old.size - TAIL_BYTES)
+    return candidate.read_at(start, old.size - start) == old.read_at(start, old.size - start)
 
 
 def find_copy(row: FileRow, taken: Collection[Key]) -> tuple[str, Opened] | None:

@@ -39,6 +39,26 @@ class KnownContents:
         self._open.add(row.id)
         return content
 
+    def reopened(self, row: FileRow) -> FileContent | None:
+        """Return the content of *row* when records of it are still on their way.
+
+        It is to be tailed from its ``read_to`` on, once that was found to be where it was.
+        """
+        content = self.contents.get(row.id)
+        return content if content is not None and content.read_to > row.offset else None
+
+    def continued(self, content: FileContent) -> None:
+        """*content* is tailed again, from its ``read_to`` on."""
+        content.read_to, content.gone_at = 0, None
+        self._open.add(content.row.id)
+
+    def resting(self, id_: int) -> FileRow | None:
+        """Return the row of a content that is not open; None when there is none."""
+        content = self.contents.get(id_)
+        if content is None:
+            return self._rows.get(id_)
+        return None if id_ in self._open else content.current()
+
     def closed(self, content: FileContent, gone_at: float | None) -> None:
         """*content* is tailed no more; since *gone_at* it is nowhere, None when it still is."""
         self._open.discard(content.row.id)

@@ -7,8 +7,9 @@ import logging
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -18,11 +19,12 @@ from logship.interfaces import Clock, Ingest, MakeMemory
 from logship.model import Chunk
 from logship.settings.model import MultilineSettings, SourceSettings
 from logship.sources.file.content import FileContent
-from logship.sources.file.copies import begins_alike, find_copy, is_copy_name
+from logship.sources.file.copies import begins_alike, find_copy, goes_on, originals
 from logship.sources.file.discovery import Found, Root, Scan, names, scan, watch_roots
 from logship.sources.file.identity import Candidate
 from logship.sources.file.known import Guess, KnownContents, find_inode
 from logship.sources.file.opening import Opened, readable, take_up
+from logship.sources.file.parking import DESCRIPTORS, ParkedFile, Parking
 from logship.sources.file.seeding import Beginning, Seeding
 from logship.sources.file.tailer import Tailer, day_of
 from logship.sources.file.watcher import MODIFIED, Watcher
@@ -38,6 +40,8 @@ SCAN_SHARE = 10.0  # a notified change waits for this many times what the last s
 QUIET_SECONDS = 1.0  # a source that is to stop reads on until it was quiet for this long
 SAY_AGAIN_SECONDS = 60.0
 SEEDED_AT_ONCE = 256
+OPEN_AT_LEAST = 16  # so many a source may always open, whatever the others hold
+LOOK_SECONDS = 5.0  # opening many files is interrupted after this time to look around again
 COPY_SECONDS = 0.2  # what may be a copy under way is looked at again after this time
 
 
@@ -74,10 +78,14 @@ class FileSource:
         self.contents: dict[int, FileContent] = self._known.contents
         self._tailers: dict[tuple[int, int], Tailer] = {}
         self._by_path: dict[str, Tailer] = {}
+        self._gone_from: dict[str, Tailer] = {}
         self._ready: deque[Tailer] = deque()
         self._wake = asyncio.Event()
         self._changed: set[tuple[int, str]] = set()
         self._scan_due = self._is_first_look = True
+        self._at_first: set[tuple[int, int]] = set()  # seen by the first look and not opened yet
+        self._parking = Parking()
+        self._reopen: set[str] = set()
         self._next_early_scan = 0.0
         self._are_named = names(settings.paths)
         self._stop_by: float | None = None
@@ -90,6 +98,11 @@ class FileSource:
     def open_files(self) -> int:
         """How many files are open."""
         return len(self._tailers)
+
+    @property
+    def parked_files(self) -> int:
+        """How many files are read to their end and closed until they change."""
+        return len(self._parking)
 
     @property
     def cut_lines(self) -> int:
@@ -131,12 +144,13 @@ class FileSource:
                     self._make_ready(tailer)
             if now >= next_scan or (self._scan_due and now >= self._next_early_scan):
                 self._scan_due = False
-                await self._look_around()
+                await self._look_around(ingest)
                 after = self._clock.monotonic()
                 next_scan = after + self.settings.scan_interval_seconds
                 self._next_early_scan = after + SCAN_SHARE * (after - now)
                 next_poll = min(next_poll, after + POLL_SECONDS)
             self._take_changes()
+            await self._reopen_changed(ingest)
             if now >= next_poll:
                 next_poll = now + POLL_SECONDS if self._poll() else next_scan
             if self._ready:
@@ -194,6 +208,8 @@ class FileSource:
             if tailer is not None:
                 self._make_ready(tailer)
                 self._scan_due |= change != MODIFIED
+            elif change == MODIFIED and self._parking.at(path) is not None:
+                self._reopen.add(path)
             elif self._are_named(path) or self._leads_to_files(path):
                 self._scan_due = True
             else:
@@ -223,28 +239,160 @@ class FileSource:
                 self._make_ready(tailer)
         return bool(self._ready)
 
-    async def _look_around(self) -> None:
+    async def _look_around(self, ingest: Ingest) -> None:
         settings = self.settings
         found = await self._in_thread(partial(scan, settings.paths, settings.exclude))
         roots = await self._in_thread(partial(watch_roots, settings.paths))
         self._complain(found)
         self._watch(roots)
-        guess = Guess(self._known.at_rest(), lambda key: key in found.files or key in self._tailers)
-        # Known inodes first: a copy is recognised once its original is seen to be truncated.
-        for file in sorted(found.files.values(), key=lambda file: not guess.knows(file.key)):
+        if self._is_first_look:
+            self._at_first = set(found.files)
+            self._is_first_look = False
+        self._parking.keep(found.files.keys())
+        closed = []
+        for file in found.files.values():
             tailer = self._tailers.get(file.key)
-            if tailer is None:
-                await self._open(file, guess)
-            else:
+            if tailer is not None:
                 self._still_there(tailer, file)
+            elif not self._parking.is_unchanged(file):
+                closed.append(file)
         self._notice_gone(found)
-        await self._establish_new()
+        if not await self._open_all(closed, found, ingest):
+            return
+        self._at_first.clear()
         await self._recover_renamed(found)
         await self._forget(found)
-        self._is_first_look = False
+        await self._park_idle(ingest)
+
+    async def _open_all(self, files: Sequence[Found], found: Scan, ingest: Ingest) -> bool:
+        """Open *files*, few enough at once; returns whether all of them had their turn.
+
+        Where there is no room for all, those that are open are read, each in its turn, and make
+        room when they are at their end.
+        """
+        if not files:
+            return True
+        guess = Guess(self._known.at_rest(), lambda key: key in found.files or key in self._tailers)
+        # Known inodes first: a copy is recognised once its original is seen to be truncated.
+        waiting = deque(sorted(files, key=lambda file: not guess.knows(file.key)))
+        look_by = self._clock.monotonic() + max(LOOK_SECONDS, self.settings.scan_interval_seconds)
+        while True:
+            room = max(DESCRIPTORS.limit - DESCRIPTORS.count, OPEN_AT_LEAST - len(self._tailers))
+            while waiting and room > 0:
+                before = len(self._tailers)
+                file = waiting.popleft()
+                if file.key not in self._tailers:  # else a copy that was taken over
+                    await self._open(file, guess)
+                room -= len(self._tailers) - before
+            await self._establish_new()
+            if not waiting:
+                return True
+            has_room = await self._make_room(ingest)
+            now = self._clock.monotonic()
+            if self._stop_by is not None and now >= self._stop_by:
+                return False
+            if not has_room:
+                self._say_full(len(waiting))
+            if not has_room or (now >= look_by and not self._once):
+                self._scan_due = True
+                return False
+
+    async def _make_room(self, ingest: Ingest) -> bool:
+        """Give every open file its turn, then close those at their end; False: of no use."""
+        self._take_changes()
+        before, has_read = len(self._tailers), False
+        for _ in range(len(self._ready)):
+            has_read |= await self._read_one(ingest)
+        await self._park(self._resting(ingest))
+        if self._once and len(self._tailers) == before and not has_read:
+            await self._finish_all(ingest)
+            for tailer in list(self._tailers.values()):
+                await self._close(tailer)
+        return has_read or len(self._tailers) < before
+
+    def _say_full(self, count: int) -> None:
+        self._say_once(
+            "full",
+            f"Source {self.settings.name}: {count} files wait to be opened until some of the "
+            f"{DESCRIPTORS.count} that are open are at their end. Allow more with ulimit -n.",
+        )
+
+    # Parking
+
+    def _resting(self, ingest: Ingest) -> list[Tailer]:
+        """Return the tailers that need not stay open, the least recently active first."""
+        resting = [
+            tailer
+            for tailer in self._tailers.values()
+            if tailer.is_at_rest
+            and (tailer.content is None or ingest.pending_start(tailer.content) is None)
+        ]
+        return sorted(resting, key=lambda tailer: tailer.active_at)
+
+    async def _park_idle(self, ingest: Ingest) -> None:
+        """Close files that did not grow for ``close_idle``; sooner where too many are open."""
+        now = self._clock.monotonic()
+        too_many = DESCRIPTORS.count - DESCRIPTORS.limit * 3 // 4
+        if self._once:
+            return
+        parked = [
+            tailer
+            for number, tailer in enumerate(self._resting(ingest))
+            if now - tailer.active_at >= self.settings.close_idle_seconds
+            or (number < too_many and now - tailer.active_at >= LATELY_SECONDS)
+        ]
+        await self._park(parked)
+
+    async def _park(self, tailers: Sequence[Tailer]) -> None:
+        """Close those of *tailers* that are at their end; the others have their turn again."""
+
+        def close() -> list[tuple[int, int] | None]:
+            return [_closed(tailer) for tailer in tailers]
+
+        if not tailers:
+            return
+        for tailer, ended in zip(tailers, await self._in_thread(close), strict=True):
+            if ended is None:
+                self._make_ready(tailer)
+                continue
+            content = tailer.content
+            if content is not None:
+                content.read_to = tailer.given_out
+            row = None if content is None else content.row.id
+            self._parking.park(tailer.key, ParkedFile(tailer.path, *ended, row))
+            self._released(tailer)
+
+    async def _reopen_changed(self, ingest: Ingest) -> None:
+        """Open parked files of which a change was notified; what is not plain, the scan sees."""
+        if not self._reopen:
+            return
+        paths, self._reopen = self._reopen, set()
+        if DESCRIPTORS.count + len(paths) > DESCRIPTORS.limit:
+            await self._park(self._resting(ingest)[: len(paths)])
+        for path in paths:
+            parked = self._parking.at(path)
+            if parked is None:
+                continue
+            key, file = parked
+            row = None if file.row is None else self._known.resting(file.row)
+            if row is None or DESCRIPTORS.count >= DESCRIPTORS.limit:
+                self._scan_due = True
+                continue
+            try:
+                opened = await self._in_thread(partial(take_up, path, key, Guess([row]).recognise))
+            except OSError:
+                opened = None
+            if opened is None or opened.row is None:
+                if opened is not None:
+                    await self._in_thread(opened.raw.close)
+                self._scan_due = True
+                continue
+            await self._begin(opened, path, file.modified)
 
     def _still_there(self, tailer: Tailer, file: Found) -> None:
         tailer.gone_since = None
+        if self._gone_from.get(tailer.path) is tailer:
+            del self._gone_from[tailer.path]
         content = tailer.content
         if file.path != tailer.path or self._by_path.get(file.path) is not tailer:
             if self._by_path.get(tailer.path) is tailer:
@@ -265,6 +413,7 @@ class FileSource:
                 tailer.gone_since = self._clock.monotonic()
                 if self._by_path.get(tailer.path) is tailer:
                     del self._by_path[tailer.path]
+                self._gone_from[tailer.path] = tailer
                 self._make_ready(tailer)
 
     def _complain(self, found: Scan) -> None:
@@ -326,17 +475,51 @@ class FileSource:
             return
         self.unreadable.discard(file.path)
         if opened.row is None:
+            opened = await self._leave_deleted(opened, file.path)
+        if opened.row is None:
             if self._may_be_copy(file, opened.candidate):
                 await self._in_thread(opened.raw.close)
                 return
             await self._supersede(guess.at(opened.candidate), opened.candidate)
-        tailer = await self._start(opened, file.path)
+        elif await self._is_done_with(opened, file):
+            return
+        await self._begin(opened, file.path, file.modified)
+        self._at_first.discard(file.key)
+
+    async def _begin(self, opened: Opened, path: str, modified: int) -> None:
+        tailer = await self._start(opened, path)
         if tailer is not None:
-            tailer.modified = file.modified
-            tailer.path = file.path
-            self._by_path[file.path] = tailer
+            tailer.modified = modified
+            tailer.path = path
+            self._by_path[path] = tailer
             if tailer.content is not None:
-                tailer.content.moved(readable(file.path), *file.key)
+                tailer.content.moved(readable(path), *tailer.key)
+
+    async def _is_done_with(self, opened: Opened, file: Found) -> bool:
+        """Park a file at once, where there are many, that is as when all was confirmed."""
+        row, candidate = opened.row, opened.candidate
+        if (
+            row is None
+            or DESCRIPTORS.count < DESCRIPTORS.limit // 2
+            or row.gone_at is not None
+            or not row.offset == row.size == candidate.size == file.size
+            or (row.path, row.device, row.inode) != (readable(file.path), *file.key)
+        ):
+            return False
+        await self._in_thread(opened.raw.close)
+        self._parking.park(file.key, ParkedFile(file.path, file.size, file.modified, row.id))
+        return True
+
+    async def _leave_deleted(self, opened: Opened, path: str) -> Opened:
+        """Close the deleted file that was tailed at *path* when *opened* goes on with it."""
+        tailer = self._by_path.get(path) or self._gone_from.get(path)
+        if tailer is None or tailer.content is None:
+            return opened
+        row, candidate = tailer.content.current(), opened.candidate
+        if not await self._in_thread(partial(goes_on, candidate, row, tailer.descriptor)):
+            return opened
+        await self._close(tailer)
+        return replace(opened, row=row)
 
     def _may_be_copy(self, file: Found, candidate: Candidate) -> bool:
         """Whether *file* may be the copy, half written yet, of a file that is tailed.
@@ -345,12 +528,10 @@ class FileSource:
         has not grown for ``rotate_wait``: then it is a file of its own.
         """
         folder, name = os.path.split(file.path)
+        paths = {os.path.join(folder, original) for original in originals(name)}
         if self._once or not any(
-            tailer.content is not None
-            and os.path.dirname(tailer.path) == folder
-            and is_copy_name(name, os.path.basename(tailer.path))
-            and begins_alike(candidate.fingerprint, tailer.content.fingerprint)
-            for tailer in self._tailers.values()
+            begins_alike(candidate.fingerprint, fingerprint)
+            for fingerprint in self._fingerprints_at(paths)
         ):
             return False
         now = self._clock.monotonic()
@@ -362,9 +543,25 @@ class FileSource:
         self._scan_due = True
         return now - since < self.settings.rotate_wait_seconds
 
+    def _fingerprints_at(self, paths: Collection[str]) -> Iterator[bytes]:
+        """Yield the beginnings of the files of this source that lie at one of *paths*."""
+        if not paths:
+            return
+        for tailer in self._tailers.values():
+            if tailer.path in paths and tailer.content is not None:
+                yield tailer.content.fingerprint
+        for path in paths:
+            parked = self._parking.at(path)
+            if parked is not None and parked[1].row is not None:
+                row = self._known.resting(parked[1].row)
+                if row is not None:
+                    yield row.fingerprint
+
     async def _take_over_copy(self, row: FileRow) -> bool:
         """Read on in the copy of a content whose own file was truncated; whether there is one."""
-        found = await self._in_thread(partial(find_copy, row, frozenset(self._tailers)))
+        found = await self._in_thread(
+            partial(find_copy, row, {*self._tailers, *self._parking.keys})
+        )
         if found is None:
             return False
         path, opened = found
@@ -390,7 +587,9 @@ class FileSource:
                 )  # fmt: skip
 
     def _vanished(self, row: FileRow) -> None:
-        lost = max(0, row.size - row.offset)
+        on_its_way = self._known.reopened(row)
+        read_to = row.offset if on_its_way is None else on_its_way.read_to
+        lost = max(0, row.size - read_to)
         self.abandoned_bytes += lost
         if lost:
             log.warning("%s: %d bytes vanished before they were read.", row.path, lost)
@@ -399,14 +598,21 @@ class FileSource:
     async def _start(self, opened: Opened, path: str) -> Tailer | None:
         """Return a tailer that is ready to read; None when its marks cannot be noted now."""
         candidate, row = opened.candidate, opened.row
-        position = row.offset if row is not None else self._beginning(path, candidate)
+        position = self._beginning(path, candidate) if row is None else row.offset
+        content = None
+        if row is not None:
+            content = await self._in_thread(
+                partial(_as_parked, self._known.reopened(row), candidate)
+            )
+        if content is not None:
+            position = content.read_to
         tailer = Tailer(
             opened.raw, path, position=position, clock=self._clock, pool=self._pool,
             max_line_bytes=self.settings.max_line_bytes,
         )  # fmt: skip
         if row is not None:
             try:
-                await self._resume(tailer, row, candidate)
+                await self._resume(tailer, row, candidate, content)
             except (OSError, sqlite3.Error) as error:
                 await tailer.close()
                 if isinstance(error, OSError):
@@ -414,7 +620,9 @@ class FileSource:
                 else:
                     self._say_blocked(error)
                 return None
+        self._parking.leave(tailer.key)
         self._tailers[tailer.key] = tailer
+        DESCRIPTORS.add(1)
         self._make_ready(tailer)
         return tailer
 
@@ -423,16 +631,24 @@ class FileSource:
 
         A file that appears later, or where one was tailed before, is read from its beginning.
         """
-        if self.settings.start_at == "beginning" or not self._is_first_look:
+        key = (candidate.device, candidate.inode)
+        if self.settings.start_at == "beginning" or key not in self._at_first:
             return 0
         name = readable(path)
         was_seen = any(row.path == name for row in self._known.at_rest())
         return 0 if was_seen else candidate.size
 
-    async def _resume(self, tailer: Tailer, row: FileRow, candidate: Candidate) -> None:
-        count = min(TAIL_BYTES, row.offset)
-        tail = await self._in_thread(partial(candidate.read_at, row.offset - count, count))
-        content = self._known.opened(row)
+    async def _resume(
+        self, tailer: Tailer, row: FileRow, candidate: Candidate, content: FileContent | None
+    ) -> None:
+        """Let *tailer* go on in *content*, or, with None, where *row* is confirmed."""
+        position = tailer.position
+        count = min(TAIL_BYTES, position)
+        tail = await self._in_thread(partial(candidate.read_at, position - count, count))
+        if content is None:
+            content = self._known.opened(row)
+        else:
+            self._known.continued(content)
         try:
             await self._mark_days(content, candidate.size)
         except BaseException:
@@ -446,7 +662,7 @@ class FileSource:
         """
         today = day_of(self._clock.time())
         if today > content.last_day:
-            seen = max(content.row.size, content.row.offset)
+            seen = max(content.size, content.row.offset)
             if seen < size:
                 await content.mark_day(seen, f"{content.last_day}/{today}")
             await content.mark_day(size, today)
@@ -588,12 +804,19 @@ class FileSource:
         await self._flush(tailer, ingest)
 
     async def _close(self, tailer: Tailer, *, is_gone: bool = False) -> None:
-        self._tailers.pop(tailer.key, None)
+        self._released(tailer, self._clock.time() if is_gone else None)
+        await tailer.close()
+
+    def _released(self, tailer: Tailer, gone_at: float | None = None) -> None:
+        """*tailer* is done: its content is at rest."""
+        if self._tailers.pop(tailer.key, None) is not None:
+            DESCRIPTORS.add(-1)
         if self._by_path.get(tailer.path) is tailer:
             del self._by_path[tailer.path]
+        if self._gone_from.get(tailer.path) is tailer:
+            del self._gone_from[tailer.path]
         if tailer.content is not None:
-            self._known.closed(tailer.content, self._clock.time() if is_gone else None)
-        await tailer.close()
+            self._known.closed(tailer.content, gone_at)
 
     async def _recover_renamed(self, found: Scan) -> None:
         """Read on in files that were renamed, out of the globs, while no agent ran."""
@@ -637,3 +860,20 @@ class FileSource:
 
     async def _in_thread(self, function: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function)
+
+
+def _closed(tailer: Tailer) -> tuple[int, int] | None:
+    try:
+        return tailer.close_unless_changed()
+    except OSError:  # its next turn tells
+        return None
+
+
+def _as_parked(content: FileContent | None, candidate: Candidate) -> FileContent | None:
+    """Return *content* when what was given out of it last stands in *candidate*. Blocking."""
+    if content is None:
+        return None
+    count = min(TAIL_BYTES, content.read_to)
+    if candidate.read_at(content.read_to - count, count) != content.state.tail[-TAIL_BYTES:]:
+        return None
+    return content

@@ -39,6 +39,7 @@ class Tailer:
         is_rewritten: Whether the bytes before the position are not those that were read: the
             file was truncated, or written anew. Nothing more is read of it.
         grown_at: Monotonic seconds of the last read that found something.
+        opened_at: Monotonic seconds since when it is open.
         modified: When the file was changed last, as the last look at its folder told.
         gone_since: Monotonic seconds since when the globs name it no more; None while they do.
         is_ready: Whether it waits for its turn to be read.
@@ -55,6 +56,7 @@ class Tailer:
         self.content: FileContent | None = None
         self.at_end = self.is_rewritten = self.is_ready = self.is_blocked = False
         self.grown_at = float("-inf")
+        self.opened_at = clock.monotonic()
         self.modified = 0
         self.gone_since: float | None = None
         self.cut_lines = self.skipped_nul_bytes = 0
@@ -86,6 +88,35 @@ class Tailer:
     def pending_bytes(self) -> int:
         """How much was read and is no complete line yet."""
         return self.position - self._start
+
+    @property
+    def active_at(self) -> float:
+        """Monotonic seconds of when something happened to it last."""
+        return max(self.grown_at, self.opened_at)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether everything was given out and nothing more is to be done about the file now."""
+        return (
+            not (self.is_ready or self.is_blocked or self.is_rewritten or self.pending_bytes)
+            and self.gone_since is None
+            and (self.position == 0 if self.content is None else self.at_end)
+        )
+
+    def close_unless_changed(self) -> tuple[int, int] | None:
+        """Close the descriptor when the file ends at the position. Blocking.
+
+        Returns:
+            Its size and its time of change in nanoseconds; None when there is more to read.
+
+        Raises:
+            OSError: It cannot be looked at.
+        """
+        stat = os.fstat(self._raw.fileno())
+        if stat.st_size != self.position:
+            return None
+        self._raw.close()
+        return stat.st_size, stat.st_mtime_ns
 
     def start_from(self, content: FileContent, tail: bytes) -> None:
         """Begin giving out chunks of *content*; *tail* are the bytes before the position."""
