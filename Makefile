@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench bench-handler clean
+.PHONY: demo test lint bench bench-handler bench-idle clean
 
 demo: $(VENV)/.run
 	@$(BIN)/logship demo
@@ -22,6 +22,9 @@ bench: $(VENV)/.dev
 
 bench-handler: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench.handler
+
+bench-idle: $(VENV)/.dev
+	@$(BIN)/python -m tests.bench.idle
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -16,8 +16,7 @@ __all__ = ["Found", "Root", "Scan", "names", "scan", "watch_roots"]
 _MAGIC = re.compile(r"[*?\[]")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A regular file that the globs name; ``modified`` is its time of change in nanoseconds."""
 
     path: str
@@ -55,11 +54,14 @@ def scan(patterns: Sequence[str], exclude: Sequence[str]) -> Scan:
     result = Scan()
     is_excluded = _matcher(exclude)
     for pattern in patterns:
-        paths = [path for path in _paths(pattern) if not is_excluded(path)]
+        paths = _paths(pattern)
+        if exclude:
+            paths = [path for path in paths if not is_excluded(path)]
         if not paths:
             result.unmatched.append(pattern)
+        is_explicit = not _MAGIC.search(pattern)
         for path in paths:
-            _look(path, result, explicit=not _MAGIC.search(pattern))
+            _look(path, result, explicit=is_explicit)
     return result
 
 
@@ -118,8 +120,9 @@ def _look(path: str, result: Scan, *, explicit: bool) -> None:
     if path.endswith(COMPRESSED):
         result.skipped[path] = "compressed files are not read in this version of logship"
     elif stat.S_ISREG(found.st_mode):
-        key = (found.st_dev, found.st_ino)
-        result.files.setdefault(key, Found(path, *key, found.st_size, found.st_mtime_ns))
+        key = device, inode = found.st_dev, found.st_ino
+        if key not in result.files:
+            result.files[key] = Found(path, device, inode, found.st_size, found.st_mtime_ns)
     elif explicit or not stat.S_ISDIR(found.st_mode):
         result.skipped[path] = f"not a regular file but a {_kind(found.st_mode)}"
 

@@ -250,8 +250,8 @@ class FileSource:
             self._is_first_look = False
         self._parking.keep(found.files.keys())
         closed = []
-        for file in found.files.values():
-            tailer = self._tailers.get(file.key)
+        for key, file in found.files.items():
+            tailer = self._tailers.get(key)
             if tailer is not None:
                 self._still_there(tailer, file)
             elif not self._parking.is_unchanged(file):
