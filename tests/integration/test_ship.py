@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -286,3 +288,32 @@ def test_python_that_warns_of_everything_has_nothing_to_say(
         lines = [line for line in p.stderr.splitlines() if "Warning" in line or "Error" in line]
     assert lines == []
     assert sys.version_info >= (3, 11)
+
+
+@pytest.mark.parametrize("damage", ["garbage", "halved", "newer", "empty"])
+def test_damaged_state_is_put_aside_and_doubles_nothing(
+    shipper: Shipper, fake: ElasticFake, damage: str
+) -> None:
+    """A store that cannot be read is kept under another name and said; what is read again keeps
+    its ids.
+    """
+    shipper.file.write_bytes(numbered(range(300)))
+    assert shipper.once()[0] == 0
+    store = shipper.state / "checkpoints.db"
+    if damage == "garbage":
+        store.write_bytes(b"no database" * 1000)
+    elif damage == "halved":
+        store.write_bytes(store.read_bytes()[: store.stat().st_size // 2])
+    elif damage == "newer":
+        with closing(sqlite3.connect(store)) as database, database:
+            database.execute("UPDATE meta SET value = '999' WHERE key = 'format'")
+    else:
+        store.write_bytes(b"")
+    with shipper.file.open("ab") as file:
+        file.write(numbered(range(300, 310)))
+    status, said = shipper.once()
+    assert (status, numbers(fake)) == (0, list(range(310))), said
+    if damage != "empty":
+        assert "it was moved to" in said
+        assert len(list(shipper.state.glob("checkpoints.db.damaged-*"))) == 1
+    assert shipper.once()[0] == 0
