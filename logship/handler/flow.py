@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Flow", "new_loop"]
 
 TAKEN_AT_ONCE = 500
+ASIDE_SECONDS = 0.0001
 REST_SECONDS = 0.02  # between two looks into a busy queue: at most 50 wake-ups a second
 LONGEST_PAUSE_SECONDS = 5.0
 CLOSING_PAUSE_SECONDS = 0.25  # at exit every moment counts
@@ -45,6 +46,9 @@ class _Loop(asyncio.SelectorEventLoop):
 
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
         return socket.getaddrinfo(host, port, **options)
+
+    async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> Any:
+        return socket.getnameinfo(sockaddr, flags)
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
@@ -186,12 +190,14 @@ class Flow:
             await _wait(self._hurrying, REST_SECONDS)
 
     async def _move_all(self) -> None:
-        while len(self._queue):
+        while len(self._queue) and not self._is_over():
             if self._has_room:
                 entries = self._shipper.take(TAKEN_AT_ONCE, self._settings.delivery.batch_bytes)
                 if not entries:
                     return
                 await self._buffer.put(_documents(entries))
+                # Not the loop but the interpreter is for others now: the application's calls.
+                time.sleep(ASIDE_SECONDS)  # noqa: ASYNC251
             elif self._must_spool:
                 self._spool_some()
                 await asyncio.sleep(0)
@@ -231,6 +237,8 @@ class Flow:
         """Write what there is no room for to the spool, from where it comes back later."""
         assert self._spool is not None
         entries = self._shipper.take(TAKEN_AT_ONCE, self._settings.delivery.batch_bytes)
+        if not entries:
+            return
         written, why = self._spool.append(entries, sync=False)
         self._shipper.count_spooled(entries[:written])
         self._has_spooled = True

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 __all__ = ["importing_gently"]
 
-TURN_SECONDS = 0.0005
+TURN_SECONDS = 0.002
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from logship.handler.options import (
     size_of,
 )
 from logship.handler.queue import Queue
-from logship.handler.shipper import Account, Shipper, ShipperSettings
+from logship.handler.shipper import HURRY_SECONDS, Account, Shipper, ShipperSettings
 from logship.handler.spool import Spool
 from logship.host import host_name
 from logship.settings.model import GIB, MIB, IndexSettings
@@ -32,7 +32,6 @@ from logship.sinks.index_names import IndexNames
 __all__ = ["HandlerStats", "LogshipHandler"]
 
 START_AGAIN_SECONDS = 1.0
-HURRY_SECONDS = 0.25
 LOOK_SECONDS = 0.005
 REPORT_SECONDS = 0.1
 
@@ -210,13 +209,21 @@ class LogshipHandler(logging.Handler):
             shipper = None
         try:
             self._queue.put(self._documenter.encode(record))
-            if shipper is None:
-                shipper = self._start()
-            if shipper is not None and not shipper.is_awake:
-                shipper.wake()
         except Exception:  # the application's own work goes on, whatever logging meets
-            self._queue.count_drop("unreadable", logging.NOTSET)
             self.handleError(record)
+            return
+        if shipper is None:
+            shipper = self._start()
+        if shipper is not None and not shipper.is_awake:
+            shipper.wake()
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Count *record* as unreadable, and say why as all handlers do. Never raises."""
+        try:
+            self._queue.count_drop("unreadable", logging.NOTSET)
+            super().handleError(record)
+        except Exception:  # stderr is closed, or a recursion is too deep for even this
+            pass
 
     def flush(self, timeout: float = 5.0) -> bool:  # type: ignore[override]
         """Wait until everything emitted so far is settled, *timeout* seconds at the most.
@@ -299,7 +306,7 @@ class LogshipHandler(logging.Handler):
                 shipper = self._new_shipper()
                 try:
                     shipper.start()
-                except RuntimeError:  # too many threads, or too late for one
+                except (RuntimeError, MemoryError):  # too many threads, or too late for one
                     self._start_after = time.monotonic() + START_AGAIN_SECONDS
                 else:
                     self._shipper = shipper
