@@ -133,6 +133,10 @@ class Guess:
         rows = self._here.get((candidate.device, candidate.inode), ())
         return [row for row in rows if row.id not in self._taken]
 
+    def displaced(self, row: FileRow) -> None:
+        """Another content has the inode of *row*: it may be found under a new one."""
+        self._elsewhere.append(row)
+
     def recognise(self, candidate: Candidate) -> FileRow | None:
         """Return the content that *candidate* is, and take it; None for a new one. Blocking.
 

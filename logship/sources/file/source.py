@@ -272,7 +272,10 @@ class FileSource:
         """
         if not files:
             return True
-        guess = Guess(self._known.at_rest(), lambda key: key in found.files or key in self._tailers)
+        # An open file is another content than those at rest: their inode was reused.
+        guess = Guess(
+            self._known.at_rest(), lambda key: key in found.files and key not in self._tailers
+        )
         # Known inodes first: a copy is recognised once its original is seen to be truncated.
         waiting = deque(sorted(files, key=lambda file: not guess.knows(file.key)))
         look_by = self._clock.monotonic() + max(LOOK_SECONDS, self.settings.scan_interval_seconds)
@@ -476,12 +479,11 @@ class FileSource:
         self.unreadable.discard(file.path)
         if opened.row is None:
             opened = await self._leave_deleted(opened, file.path)
-        if opened.row is None:
-            if self._may_be_copy(file, opened.candidate):
-                await self._in_thread(opened.raw.close)
-                return
-            await self._supersede(guess.at(opened.candidate), opened.candidate)
-        elif await self._is_done_with(opened, file):
+        if opened.row is None and self._may_be_copy(file, opened.candidate):
+            await self._in_thread(opened.raw.close)
+            return
+        await self._supersede(guess, opened.candidate)
+        if await self._is_done_with(opened, file):
             return
         await self._begin(opened, file.path, file.modified)
         self._at_first.discard(file.key)
@@ -575,16 +577,19 @@ class FileSource:
         log.info("%s was truncated: it is read to its end from its copy %s.", row.path, path)
         return True
 
-    async def _supersede(self, rows: Sequence[FileRow], candidate: Candidate) -> None:
-        """What was known at this inode is there no more: truncated, or the inode is reused."""
-        for row in rows:
-            if row.gone_at is None and not await self._take_over_copy(row):
+    async def _supersede(self, guess: Guess, candidate: Candidate) -> None:
+        """What else was known at this inode is there no more: truncated, or the inode is reused."""
+        for row in guess.at(candidate):
+            if row.gone_at is None:
+                if await self._take_over_copy(row):
+                    continue
                 self._vanished(row)
                 log.info(
                     "%s is not what it was when logship saw it last (%d bytes then, %d now): it "
                     "is read from its beginning.",
                     row.path, row.size, candidate.size,
                 )  # fmt: skip
+            guess.displaced(row)
 
     def _vanished(self, row: FileRow) -> None:
         on_its_way = self._known.reopened(row)
