@@ -64,7 +64,7 @@ class Summary:
     def __str__(self) -> str:
         t = self.totals
         return (
-            f"delivered {t.delivered}, rescued 0, held 0, dead letters {t.dead_letters}, "
+            f"delivered {t.delivered}, rescued {t.rescued}, held 0, dead letters {t.dead_letters}, "
             f"dropped {t.dropped}, unconfirmed {self.unconfirmed}"
         )
 

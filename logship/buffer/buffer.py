@@ -43,6 +43,7 @@ class Buffer:
         self._room = asyncio.Event()
         self._room.set()
         self._closed = self._hurried = False
+        self._hurried_at = float("-inf")
 
     async def put(self, documents: Documents) -> None:
         """Add *documents*, waiting while the buffer is full.
@@ -60,6 +61,22 @@ class Buffer:
         self._queue.append(documents)
         self._arrived.set()
 
+    def put_back(self, documents: Documents, *, since: float) -> None:
+        """Queue again, changed, what was taken and is not released; it rides in a later batch.
+
+        Never waits. The records are counted already; the bytes come on top, until released.
+
+        Args:
+            since: Monotonic seconds when the oldest of them was first read: what was hurried
+                then is so still.
+        """
+        self._hurried = self._hurried or since <= self._hurried_at
+        self.used_bytes += documents.size_bytes
+        self._queued_bytes += documents.size_bytes
+        self._queued_records += len(documents)
+        self._queue.append(documents)
+        self._arrived.set()
+
     def release(self, size_bytes: int, records: int) -> None:
         """Give back the room of documents that are settled."""
         self.used_bytes -= size_bytes
@@ -69,7 +86,7 @@ class Buffer:
 
     def hurry(self) -> None:
         """What is queued now goes at once, however young and few."""
-        self._hurried = True
+        self._hurried, self._hurried_at = True, self._clock.monotonic()
         self._arrived.set()
 
     def close(self) -> None:

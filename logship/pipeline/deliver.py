@@ -1,5 +1,7 @@
 """The second loop: batches go out, and every document ends delivered or in a dead letter.
 
+What a mapping refuses is changed and rides in a later batch before it becomes a dead letter.
+
 Retries are for ever, with full jitter. A batch in back-off holds no slot. While the server
 refuses whole requests only one batch at a time probes it, in turns. A batch that fails while
 others go through is alone to blame: it waits for itself and stops nobody.
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from logship.buffer import Buffer
 from logship.interfaces import Clock, DeadLetters, Sink
 from logship.model import BatchResult, Document, Documents, Refusal
+from logship.pipeline.rescues import Rescued, Rescues
 from logship.pipeline.slots import Slots
 
 __all__ = ["Delivery", "Totals"]
@@ -33,9 +36,14 @@ PROBING_BATCHES, FAILURES_PER_PROBE = 2, 16
 
 @dataclass(slots=True)
 class Totals:
-    """What became of the records so far. ``retried`` counts every attempt but the first."""
+    """What became of the records so far.
+
+    ``retried`` counts every attempt but the first, ``rejected`` what was refused for good, and
+    ``rescued`` those of ``delivered`` that are stored changed, for the sake of a mapping.
+    """
 
     delivered: int = 0
+    rescued: int = 0
     retried: int = 0
     held: int = 0
     rejected: int = 0
@@ -69,7 +77,7 @@ class Delivery:
         self.totals = Totals()
         self.trouble = ""
         self._buffer, self._sink, self._dead_letters = buffer, sink, dead_letters
-        self._slots = Slots(max_in_flight)
+        self._slots, self._rescues = Slots(max_in_flight), Rescues(buffer, clock)
         self._clock, self._jitter = clock, jitter or random.Random()
         self._target, self._longest_pause_seconds = target, longest_pause_seconds
         self._letters_fate = letters_fate
@@ -98,7 +106,7 @@ class Delivery:
         Cancelled, what is under way may have been stored; it is not settled.
         """
         async with asyncio.TaskGroup() as group:
-            while await self._buffer.ready():
+            while await self._more():
                 await self._slots.acquire()
                 probing = PROBING_BATCHES + self._failures // FAILURES_PER_PROBE
                 if self.trouble and self._outstanding >= probing:
@@ -109,6 +117,15 @@ class Delivery:
                     continue
                 self._outstanding += 1
                 group.create_task(self._deliver(self._buffer.take()))
+
+    async def _more(self) -> bool:
+        """Wait for a batch. What is under way may put something back, also after the close."""
+        while not await self._buffer.ready():
+            if not self._outstanding:
+                return False
+            self._changed.clear()
+            await self._changed.wait()
+        return True
 
     async def _deliver(self, batch: Documents) -> None:
         """Send *batch*, for which a slot is taken, and what is left of it, until nothing is."""
@@ -225,12 +242,10 @@ class Delivery:
             self.totals.retried += len(batch)
             return [batch]
         if len(result.delivered) == len(batch):
-            self._pay(batch)
-            self.totals.delivered += len(batch)
+            self._delivered(batch)
             return []
         if result.delivered:
-            self._pay(batch.select(result.delivered))
-            self.totals.delivered += len(result.delivered)
+            self._delivered(batch.select(result.delivered))
         if result.rejected:
             await self._reject(batch, result.rejected)
         again = sorted((*result.retryable, *(refusal.position for refusal in result.held)))
@@ -240,20 +255,27 @@ class Delivery:
             self._say_put_off(len(again), result.cause)
         return [batch.select(again)] if again else []
 
+    def _delivered(self, documents: Documents) -> None:
+        self._pay(documents)
+        self.totals.delivered += len(documents)
+        self.totals.rescued += sum(isinstance(receipt, Rescued) for receipt, _ in documents.runs)
+
     def _pay(self, documents: Documents) -> None:
         documents.settle()
         self._buffer.release(documents.size_bytes, len(documents))
 
     async def _reject(self, batch: Documents, refusals: Sequence[Refusal]) -> None:
-        """Settle what Elasticsearch refuses for good, once it is safe in the dead-letter file."""
-        self.totals.rejected += len(refusals)
-        documents = batch.select([refusal.position for refusal in refusals])
+        """Try again, changed, or settle once it is safe in the dead-letter file."""
+        letters = self._rescues.put_back(batch, refusals)
+        self._changed.set()
+        if not letters:
+            return
+        self.totals.rejected += len(letters)
         if self._dead_letters is None:
-            self.totals.dropped += len(refusals)
+            self.totals.dropped += len(letters)
         else:
-            letters = [(batch.document(refusal.position), refusal) for refusal in refusals]
             await self._write_dead_letters(letters)
-        self._pay(documents)
+        self._pay(batch.select([refusal.position for _, refusal in letters]))
 
     async def _write_dead_letters(self, letters: Sequence[tuple[Document, Refusal]]) -> None:
         assert self._dead_letters is not None

@@ -19,15 +19,27 @@ __all__ = ["confirm_template", "index_template", "put_template", "template_name"
 
 log = logging.getLogger(__name__)
 
-TEMPLATE_VERSION = 1
+TEMPLATE_VERSION = 2
 PRIORITY = 200
 
 _KEYWORD = {"type": "keyword", "ignore_above": 1024}
 _ANY_CASE = {"type": "keyword", "normalizer": "lowercase", "ignore_above": 256}
+# For what a mapping refuses, by what the server has: Elasticsearch; OpenSearch; neither.
+_RESCUED: tuple[dict[str, Any] | None, ...] = (
+    {"type": "flattened", "ignore_above": 8191},
+    {"type": "flat_object"},
+    None,
+)
 
 
-def index_template(index: IndexSettings) -> dict[str, Any]:
-    """Return the body of ``PUT _index_template``, derived from the settings."""
+def index_template(
+    index: IndexSettings, rescued: dict[str, Any] | None = _RESCUED[0]
+) -> dict[str, Any]:
+    """Return the body of ``PUT _index_template``, derived from the settings.
+
+    Args:
+        rescued: The mapping of the field ``rescued``; None leaves it to the server.
+    """
     return {
         "index_patterns": [wildcard(index.name)],
         "priority": PRIORITY,
@@ -41,7 +53,7 @@ def index_template(index: IndexSettings) -> dict[str, Any]:
                 "index.mapping.ignore_malformed": True,
                 "index.mapping.total_fields.limit": 2000,
             },
-            "mappings": _mappings(),
+            "mappings": _mappings(rescued),
         },
     }
 
@@ -61,9 +73,8 @@ async def put_template(elastic: Elastic, index: IndexSettings) -> None:
     Raises:
         ElasticError: No answer that decides it; to be tried again before the first bulk request.
     """
-    body = orjson.dumps(index_template(index))
     try:
-        await elastic.request("PUT", f"/_index_template/{template_name(index)}", body)
+        await _put_with_rescued(elastic, index)
     except ErrorReply as error:
         if error.status in (401, 408, 429) or not 400 <= error.status < 500:
             raise
@@ -73,6 +84,22 @@ async def put_template(elastic: Elastic, index: IndexSettings) -> None:
             template_name(index),
             error,
         )
+
+
+async def _put_with_rescued(elastic: Elastic, index: IndexSettings) -> None:
+    """Put the template with the first mapping of ``rescued`` that the server knows.
+
+    What a 400 is for lies too deep in the reply to tell: the last one, without, decides.
+    """
+    path = f"/_index_template/{template_name(index)}"
+    for rescued in _RESCUED:
+        try:
+            await elastic.request("PUT", path, orjson.dumps(index_template(index, rescued)))
+        except ErrorReply as error:
+            if rescued is None or error.status != 400:
+                raise
+        else:
+            return
 
 
 async def confirm_template(
@@ -112,7 +139,7 @@ async def confirm_template(
             return
 
 
-def _mappings() -> dict[str, Any]:
+def _mappings(rescued: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "date_detection": False,
         "numeric_detection": False,
@@ -158,5 +185,7 @@ def _mappings() -> dict[str, Any]:
                 }
             },
             "extra": {"type": "object"},
+            **({} if rescued is None else {"rescued": rescued}),
+            "rescued_source": {"type": "text", "index": False},
         },
     }

@@ -245,3 +245,46 @@ def test_document_larger_than_a_batch_goes_alone() -> None:
         assert found == [[0], [1], [2], [3]]
 
     run(work)
+
+
+def test_put_back_waits_for_the_next_batch() -> None:
+    """What is put back is counted, asks for no batch of its own, and rides with the next."""
+
+    async def work() -> None:
+        clock = FakeClock()
+        buffer = buffer_of(clock, max_bytes=2 * SIZE, batch_records=3)
+        await buffer.put(make_documents(2)[0])
+        buffer.hurry()
+        assert await buffer.ready()
+        taken = buffer.take()
+        clock.advance(1.0)
+        changed = make_documents(1, first=7, read_at=1.0)[0]
+        buffer.put_back(changed, since=0.5)
+        assert (buffer.used_bytes, buffer.used_records) == (3 * SIZE, 2)
+        waiting = asyncio.create_task(buffer.ready())
+        assert not await settled(waiting)
+        buffer.release(taken.size_bytes, 1)
+        await buffer.put(make_documents(2)[0])
+        assert await waiting
+        assert numbers_of(buffer.take()) == [7, 0, 1]
+
+    run(work)
+
+
+def test_put_back_what_was_hurried() -> None:
+    """What was there when it was hurried goes at once also after it was put back."""
+
+    async def work() -> None:
+        clock = FakeClock()
+        buffer = buffer_of(clock)
+        await buffer.put(make_documents(1)[0])
+        clock.advance(1.0)
+        buffer.hurry()
+        assert await buffer.ready()
+        buffer.take()
+        clock.advance(1.0)
+        buffer.put_back(make_documents(1, first=7, read_at=2.0)[0], since=0.0)
+        assert await buffer.ready()
+        assert numbers_of(buffer.take()) == [7]
+
+    run(work)

@@ -21,6 +21,7 @@ def test_every_field_with_a_type_has_its_shape_guarded() -> None:
     """No record can bring an object where the template maps a scalar."""
     mappings = index_template(IndexSettings())["template"]["mappings"]
     by_logship = {"@timestamp", "timestamp", "@ingested", "log.file.path", "log.offset", "extra"}
+    by_logship |= {"rescued", "rescued_source"}
     guarded = {*TEXTS, *SCALARS, "level", "tags"}
     assert typed(mappings["properties"]) - by_logship <= guarded
 

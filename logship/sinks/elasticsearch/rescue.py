@@ -1,0 +1,338 @@
+"""Mapping rescue: which field a refusal names, and how a document is changed to be taken.
+
+What the mapping of an index does not take is kept as text, in fields that take any text::
+
+    {"tags": […, "mapping_rescued"], "rescued": {field: text, or texts}}       the field named
+    {"tags": […, "mapping_rescued"], "rescued_source": "{…}"}                  everything else
+
+No I/O. Off the hot path: only documents that were refused come here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from typing import Any
+
+from logship.model import Document, Refusal
+from logship.schema.encode import as_text, encode_record
+from logship.schema.flat import SCALARS, TEXTS
+
+__all__ = ["TAG", "Rescuer", "Step", "named_field"]
+
+TAG = "mapping_rescued"
+FIELD, SOURCE = "rescued", "rescued_source"
+INGESTED = "@ingested"
+MAX_INDICES, MAX_FIELDS = 200, 100
+
+_KEPT = frozenset(
+    (*TEXTS, *SCALARS, "@timestamp", "level", "tags", "log.file.path", "log.offset", "log", "host",
+     "error")
+)  # fmt: skip
+_BLAMING_TYPES = frozenset(
+    (
+        "document_parsing_exception",
+        "mapper_parsing_exception",
+        "strict_dynamic_mapping_exception",
+    )
+)
+_DUPLICATE = re.compile(r"\bDuplicate field '")
+_BLANK_NAME = re.compile(
+    r"field name (?:cannot contain only whitespace|cannot be an empty string)"
+    r"|field (?:name )?starting or ending with a \[\.\]"
+)
+_DEPTH = re.compile(
+    r"Limit of mapping depth \[\d+\] has been exceeded due to object field \[(.+?)\]"
+)
+_STRICT = re.compile(r"dynamic introduction of \[(.+?)\] within \[(.+?)\] is not allowed")
+_LIMITS = re.compile(r"Limit of (?:total fields|mapping depth|nested|field name)|nested documents")
+# What else names a field, and what it refuses there: an object, a value that is none, or (None)
+# what only this document holds.
+_WORDINGS: tuple[tuple[re.Pattern[str], bool | None], ...] = (
+    (re.compile(r"object mapping for \[(.+?)\] tried to parse field "), False),
+    (re.compile(r"Existing mapping for \[(.+?)\] must be of type object but found"), True),
+    (re.compile(r"failed to parse field \[(.+?)\] of type \["), None),
+    (re.compile(r"immense term in field=\"(.+?)\""), None),
+    (re.compile(r"[Ff]lattened field \[(.+?)\] contains"), None),
+    (re.compile(r"mapper \[(.+?)\] (?:of different type|cannot be changed)"), None),
+    (re.compile(r"can't merge a non[ -]\w+ mapping \[(.+?)\]"), None),
+)
+
+
+class Step(IntEnum):
+    """What was done to a document before it was sent."""
+
+    AS_IT_WAS = 0
+    KEYS_ONCE = 1
+    FIELDS_MOVED = 2
+    ALL_MOVED = 3
+
+
+class Rescuer:
+    """Changes refused documents so that they can be taken, in at most three steps.
+
+    Remembers per index, within bounds, which field refused objects or refused anything else, so
+    that the next refused document with several of them is changed at once.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[str, bool]] = {}
+
+    def rescue(
+        self, document: Document, done: Step, refusals: Sequence[Refusal]
+    ) -> tuple[bytes, Step] | None:
+        """Return what to send in place of *document*, and the step that is.
+
+        Args:
+            document: As it was first sent.
+            done: The step that was refused last.
+            refusals: Every refusal of it so far, the last one last; at least one.
+
+        Returns:
+            A JSON object without the ingest stamp; None when nothing is left to try, or the
+            mapping is not what refused it.
+        """
+        if done >= Step.ALL_MOVED or not _blames_mapping(refusals[-1]):
+            return None
+        lost: dict[str, list[str]] = {}
+        try:
+            fields = _parse(document.source, lost)
+        except (ValueError, RecursionError):
+            return None
+        names = self._names(document.index, fields, refusals)
+        if _DUPLICATE.search(refusals[-1].reason) and done < Step.KEYS_ONCE:
+            step = Step.KEYS_ONCE
+        elif done < Step.FIELDS_MOVED:
+            step = Step.FIELDS_MOVED
+            known = self._known.get(document.index, {})
+            moved = [_move(fields, name, lost) for name in names]
+            for name, refuses_objects in known.items():
+                if any(
+                    value is not None and isinstance(value, dict) is refuses_objects
+                    for value in _values(fields, name)
+                ):
+                    _move(fields, name, lost)
+            if _BLANK_NAME.search(refusals[-1].reason):
+                moved.append(_move_blank(fields, lost))
+            if not any(moved):
+                _move_unreserved(fields, lost)
+        else:
+            step = Step.ALL_MOVED
+            fields = _with_source({**fields, **({FIELD: lost} if lost else {})}, names)
+            lost = {}
+        if lost:
+            _add_rescued(fields, lost)
+        _add_tag(fields)
+        return encode_record(fields), step
+
+    def _names(
+        self, index: str, fields: dict[str, Any], refusals: Sequence[Refusal]
+    ) -> tuple[str, ...]:
+        """The fields that refusals of this document name; what they teach is noted."""
+        names: list[str] = []
+        for refusal in refusals:
+            name, refuses_objects = named_field(refusal.reason)
+            if not name:
+                continue
+            names.append(name)
+            if refuses_objects is None and any(
+                isinstance(value, dict) for value in _values(fields, name)
+            ):
+                refuses_objects = True
+            if refuses_objects is not None:
+                self._note(index, name, refuses_objects)
+        return tuple(dict.fromkeys(names))
+
+    def _note(self, index: str, name: str, refuses_objects: bool) -> None:
+        if index not in self._known and len(self._known) >= MAX_INDICES:
+            del self._known[next(iter(self._known))]
+        known = self._known.setdefault(index, {})
+        if name in known or len(known) < MAX_FIELDS:
+            known[name] = refuses_objects
+
+
+def named_field(reason: str) -> tuple[str, bool | None]:
+    """Return the field that *reason* blames, with dots, and what is refused there.
+
+    Returns:
+        (field, whether objects are refused there or anything else; None: this one value).
+        An empty field: the reason names none.
+
+    Source: replies of Elasticsearch 8.19 and 9.5, and of the servers of their family.
+    """
+    if found := _DEPTH.search(reason):
+        return found[1].split(".")[0], None
+    if found := _STRICT.search(reason):
+        return found[1] if found[2] == "_doc" else f"{found[2]}.{found[1]}", None
+    for wording, refuses_objects in _WORDINGS:
+        if found := wording.search(reason):
+            return found[1], refuses_objects
+    return "", None
+
+
+def _blames_mapping(refusal: Refusal) -> bool:
+    if refusal.status != 400:
+        return False
+    if refusal.type in _BLAMING_TYPES:
+        return True
+    reason = refusal.reason
+    return refusal.type in (
+        "illegal_argument_exception",
+        "max_bytes_length_exceeded_exception",
+    ) and (bool(named_field(reason)[0] or _LIMITS.search(reason) or _BLANK_NAME.search(reason)))
+
+
+def _parse(source: bytes, lost: dict[str, list[str]]) -> dict[str, Any]:
+    """Return the fields of *source*; of a key that is there twice the last value.
+
+    The earlier values are added to *lost*. Not by orjson: that rounds integers beyond 64 bits,
+    which are among what a mapping refuses.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            last = {key: position for position, (key, _) in enumerate(pairs)}
+            for position, (key, value) in enumerate(pairs):
+                if position < last[key] and value != found[key] and key != INGESTED:
+                    lost.setdefault(_key(key), []).extend(_texts(value))
+        return found
+
+    fields = json.loads(source, object_pairs_hook=unique)
+    if not isinstance(fields, dict):
+        raise ValueError("no JSON object")
+    fields.pop(INGESTED, None)
+    return fields
+
+
+def _move(fields: dict[str, Any], name: str, lost: dict[str, list[str]]) -> bool:
+    """Move the field *name*, or else what is nearest above it; False when there is none."""
+    while name:
+        values = _take(fields, name)
+        if values:
+            for value in values:
+                lost.setdefault(_key(name), []).extend(_texts(value))
+            return True
+        name = name.rpartition(".")[0]  # a field's other mapping, as in ``message.keyword``
+    return False
+
+
+def _take(fields: dict[str, Any], name: str) -> list[Any]:
+    """Remove the field *name*, which may be spelled with dots or objects, and return its values."""
+    taken: list[Any] = []
+    for key in [key for key in fields if key == name or key.startswith(f"{name}.")]:
+        value = fields.pop(key)
+        taken.append(value if key == name else {key[len(name) + 1 :]: value})
+    for above, below in _objects_above(fields, name):
+        taken += _take(above, below)
+    return taken
+
+
+def _values(fields: dict[str, Any], name: str) -> Iterator[Any]:
+    """Yield the values of the field *name*; of arrays each element."""
+    for key in fields:
+        if key == name:
+            yield from _elements(fields[key])
+        elif key.startswith(f"{name}."):
+            yield {key[len(name) + 1 :]: fields[key]}
+    for above, below in _objects_above(fields, name):
+        yield from _values(above, below)
+
+
+def _objects_above(fields: dict[str, Any], name: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield every object under a beginning of *name*, with what is left of the name."""
+    for position, character in enumerate(name):
+        if character == "." and name[:position] in fields:
+            for one in _elements(fields[name[:position]]):
+                if isinstance(one, dict):
+                    yield one, name[position + 1 :]
+
+
+def _elements(value: Any) -> Iterator[Any]:
+    if isinstance(value, list):
+        for one in value:
+            yield from _elements(one)
+    else:
+        yield value
+
+
+def _move_blank(fields: dict[str, Any], lost: dict[str, list[str]]) -> bool:
+    names = [key for key, value in fields.items() if _has_blank_name(key, value)]
+    for name in names:
+        lost.setdefault(_key(name), []).extend(_texts(fields.pop(name)))
+    return bool(names)
+
+
+def _has_blank_name(key: str, value: Any) -> bool:
+    return not all(part.strip() for part in key.split(".")) or any(
+        _has_blank_name(below, inner)
+        for one in _elements(value)
+        if isinstance(one, dict)
+        for below, inner in one.items()
+    )
+
+
+def _move_unreserved(fields: dict[str, Any], lost: dict[str, list[str]]) -> None:
+    for name in [key for key, value in fields.items() if not _is_kept(key, value)]:
+        lost.setdefault(_key(name), []).extend(_texts(fields.pop(name)))
+
+
+def _with_source(fields: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return the reserved fields that nothing blamed, and all others as one text."""
+    blamed = {name.split(".")[0] for name in names} | {*names}
+    kept = {k: v for k, v in fields.items() if k not in blamed and _is_kept(k, v)}
+    others = {key: value for key, value in fields.items() if key not in kept}
+    return {**kept, SOURCE: encode_record(others).decode()}
+
+
+def _is_kept(key: str, value: Any) -> bool:
+    """Whether a field is logship's own, and of the shape that it has there."""
+    if key not in _KEPT:
+        return False
+    if key in ("log", "host", "error"):
+        return isinstance(value, dict) and all(
+            _is_kept(f"{key}.{below}", inner)
+            or (f"{key}.{below}" == "log.file" and _is_file(inner))
+            for below, inner in value.items()
+        )
+    if key == "tags":
+        return all(isinstance(tag, str) for tag in value) if isinstance(value, list) else False
+    return not isinstance(value, (dict, list))
+
+
+def _is_file(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"path"} and isinstance(value["path"], str)
+
+
+def _add_rescued(fields: dict[str, Any], lost: dict[str, list[str]]) -> None:
+    mine = fields.pop(FIELD, None)
+    if mine is not None:
+        lost.setdefault(FIELD, []).extend(_texts(mine))
+    fields[FIELD] = {
+        name: texts[0] if len(texts) == 1 else texts for name, texts in lost.items() if texts
+    }
+
+
+def _add_tag(fields: dict[str, Any]) -> None:
+    tags = fields.get("tags")
+    if tags is None:
+        tags = []
+    fields["tags"] = [*(tags if isinstance(tags, list) else [tags]), TAG]
+
+
+def _texts(value: Any) -> list[str]:
+    """Return *value* as texts: of a plain array each element, of anything else the whole."""
+    if value is None:
+        return []
+    if isinstance(value, list) and not any(isinstance(one, (dict, list)) for one in value):
+        return [text for one in value for text in _texts(one)]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return [str(value)]  # also beyond 64 bits
+    return [as_text(value)]
+
+
+def _key(name: str) -> str:
+    """Return a name under which Elasticsearch takes a text: no part of it is blank."""
+    return ".".join(part if part.strip() else "_" for part in name.split("."))
