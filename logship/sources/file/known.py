@@ -133,9 +133,9 @@ class Guess:
         rows = self._here.get((candidate.device, candidate.inode), ())
         return [row for row in rows if row.id not in self._taken]
 
-    def displaced(self, row: FileRow) -> None:
-        """Another content has the inode of *row*: it may be found under a new one."""
-        self._elsewhere.append(row)
+    def take(self, row: FileRow) -> None:
+        """Let no other file be taken for *row*."""
+        self._taken.add(row.id)
 
     def recognise(self, candidate: Candidate) -> FileRow | None:
         """Return the content that *candidate* is, and take it; None for a new one. Blocking.
@@ -155,6 +155,8 @@ class Guess:
                 row = None
         if row is not None:
             self._taken.add(row.id)
+        # Another content has their inode now: they may be found under a new one.
+        self._elsewhere += [other for other in here if other is not row]
         return row
 
 

@@ -580,16 +580,17 @@ class FileSource:
     async def _supersede(self, guess: Guess, candidate: Candidate) -> None:
         """What else was known at this inode is there no more: truncated, or the inode is reused."""
         for row in guess.at(candidate):
-            if row.gone_at is None:
-                if await self._take_over_copy(row):
-                    continue
-                self._vanished(row)
-                log.info(
-                    "%s is not what it was when logship saw it last (%d bytes then, %d now): it "
-                    "is read from its beginning.",
-                    row.path, row.size, candidate.size,
-                )  # fmt: skip
-            guess.displaced(row)
+            if row.gone_at is not None:
+                continue
+            if await self._take_over_copy(row):
+                guess.take(row)
+                continue
+            self._vanished(row)
+            log.info(
+                "%s is not what it was when logship saw it last (%d bytes then, %d now): it "
+                "is read from its beginning.",
+                row.path, row.size, candidate.size,
+            )  # fmt: skip
 
     def _vanished(self, row: FileRow) -> None:
         on_its_way = self._known.reopened(row)
