@@ -40,6 +40,7 @@ SCAN_SHARE = 10.0  # a notified change waits for this many times what the last s
 QUIET_SECONDS = 1.0  # a source that is to stop reads on until it was quiet for this long
 SAY_AGAIN_SECONDS = 60.0
 SEEDED_AT_ONCE = 256
+OPENED_TOGETHER = 64
 OPEN_AT_LEAST = 16  # so many a source may always open, whatever the others hold
 LOOK_SECONDS = 5.0  # opening many files is interrupted after this time to look around again
 COPY_SECONDS = 0.2  # what may be a copy under way is looked at again after this time
@@ -283,9 +284,8 @@ class FileSource:
             room = max(DESCRIPTORS.limit - DESCRIPTORS.count, OPEN_AT_LEAST - len(self._tailers))
             while waiting and room > 0:
                 before = len(self._tailers)
-                file = waiting.popleft()
-                if file.key not in self._tailers:  # else a copy that was taken over
-                    await self._open(file, guess)
+                count = min(len(waiting), room, OPENED_TOGETHER)
+                await self._open([waiting.popleft() for _ in range(count)], guess)
                 room -= len(self._tailers) - before
             await self._establish_new()
             if not waiting:
@@ -465,18 +465,33 @@ class FileSource:
 
     # Opening
 
-    async def _open(self, file: Found, guess: Guess) -> None:
+    async def _open(self, files: Sequence[Found], guess: Guess) -> None:
+        """Open *files*: together, as every step on a thread costs more than a file does."""
+
+        def look() -> deque[tuple[Found, Opened | OSError | None]]:
+            return deque((file, _taken_up(file, guess)) for file in files)
+
+        looks = await self._in_thread(look)
         try:
-            opened = await self._in_thread(partial(take_up, file.path, file.key, guess.recognise))
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            self._say_unreadable(file.path, error)
+            while looks:
+                await self._opened(*looks.popleft(), guess)
+        finally:
+            for _, opened in looks:
+                if isinstance(opened, Opened):
+                    opened.raw.close()
+
+    async def _opened(self, file: Found, opened: Opened | OSError | None, guess: Guess) -> None:
+        if isinstance(opened, OSError):
+            if not isinstance(opened, FileNotFoundError):
+                self._say_unreadable(file.path, opened)
             return
         if opened is None:  # another file lies there by now
             self._scan_due = True
             return
         self.unreadable.discard(file.path)
+        if file.key in self._tailers:  # a copy that was taken over
+            opened.raw.close()
+            return
         if opened.row is None:
             opened = await self._leave_deleted(opened, file.path)
         if opened.row is None and self._may_be_copy(file, opened.candidate):
@@ -508,7 +523,7 @@ class FileSource:
             or (row.path, row.device, row.inode) != (readable(file.path), *file.key)
         ):
             return False
-        await self._in_thread(opened.raw.close)
+        opened.raw.close()  # many at once; only read from, so that it does not wait for a disk
         self._parking.park(file.key, ParkedFile(file.path, file.size, file.modified, row.id))
         return True
 
@@ -605,11 +620,9 @@ class FileSource:
         """Return a tailer that is ready to read; None when its marks cannot be noted now."""
         candidate, row = opened.candidate, opened.row
         position = self._beginning(path, candidate) if row is None else row.offset
-        content = None
-        if row is not None:
-            content = await self._in_thread(
-                partial(_as_parked, self._known.reopened(row), candidate)
-            )
+        content = None if row is None else self._known.reopened(row)
+        if content is not None:
+            content = await self._in_thread(partial(_as_parked, content, candidate))
         if content is not None:
             position = content.read_to
         tailer = Tailer(
@@ -875,10 +888,15 @@ def _closed(tailer: Tailer) -> tuple[int, int] | None:
         return None
 
 
-def _as_parked(content: FileContent | None, candidate: Candidate) -> FileContent | None:
+def _taken_up(file: Found, guess: Guess) -> Opened | OSError | None:
+    try:
+        return take_up(file.path, file.key, guess.recognise)
+    except OSError as error:
+        return error
+
+
+def _as_parked(content: FileContent, candidate: Candidate) -> FileContent | None:
     """Return *content* when what was given out of it last stands in *candidate*. Blocking."""
-    if content is None:
-        return None
     count = min(TAIL_BYTES, content.read_to)
     if candidate.read_at(content.read_to - count, count) != content.state.tail[-TAIL_BYTES:]:
         return None
