@@ -28,6 +28,7 @@ from logship.sinks.dead_letters import DeadLetterFiles
 from logship.sinks.elasticsearch import ElasticsearchSink
 from logship.sinks.elasticsearch.template import confirm_template
 from logship.sources.file import FileSource, Seeding
+from logship.sources.file.discovery import names as is_named_by
 from logship.state_dir import StateDir
 
 __all__ = ["Agent", "Summary"]
@@ -195,7 +196,9 @@ class Agent:
             clock=self._clock,
             choose_format=choose_format,
         )
+        names_there_are = {source.name for source in settings.sources}
         for source in settings.sources:
+            store.adopt(source.name, names_there_are, is_named_by(source.paths))
             self.sources.append(
                 FileSource(
                     source,

@@ -8,6 +8,7 @@ together, the transport does not. Bodies pass through as bytes in both direction
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,6 +39,9 @@ JSON = "application/json"
 NDJSON = "application/x-ndjson"
 REASON_CHARACTERS = 500
 GZIP_WINDOW = 31  # zlib's number for the largest window in a gzip frame
+
+# A body is one batch in memory already; aiohttp would rather be given a file.
+warnings.filterwarnings("ignore", "Sending a large body", ResourceWarning)
 
 _isal_zlib: Any = None
 try:  # a quarter of zlib's time; not there on every platform

@@ -20,7 +20,7 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -160,6 +160,27 @@ class CheckpointStore:
         query = f"SELECT {_COLUMNS} FROM files WHERE source = ? ORDER BY id"
         rows = self._db.execute(query, (source,)).fetchall()
         return [self._with_marks(FileRow(*row)) for row in rows]
+
+    def adopt(self, source: str, others: Collection[str], is_named: Callable[[str], object]) -> int:
+        """Give *source* the contents of sources that are no more; returns how many.
+
+        A source that was renamed, or got another name because its neighbours changed, would
+        else ship its files anew. For use at start.
+
+        Args:
+            others: All sources there are.
+            is_named: Whether a path belongs to *source*.
+        """
+        rows = self._db.execute("SELECT id, source, path FROM files").fetchall()
+        found = [
+            (source, id_)
+            for id_, known, path in rows
+            if known not in others and is_named(os.fsdecode(path))
+        ]
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("UPDATE files SET source = ? WHERE id = ?", found)
+        return len(found)
 
     def meta(self, key: str) -> str | None:
         """Return a value of the table ``meta``. For use at start."""

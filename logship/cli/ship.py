@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import glob
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -127,6 +128,11 @@ def _overrides(arguments: argparse.Namespace) -> list[Override]:
     from logship.errors import Mistake, SettingsError
     from logship.settings.load import Override
 
+    if arguments.once:
+        absent = [p for p in arguments.paths if not glob.has_magic(p) and not os.path.exists(p)]
+        if absent:
+            what = "does not exist; without --once it is waited for"
+            raise SettingsError([Mistake(path, what) for path in absent])
     if "-" in arguments.paths:
         what = "standard input is not available in this version of logship; give a file"
         raise SettingsError([Mistake("PATH", what)])
@@ -161,8 +167,6 @@ def _by_flag(mistake: Mistake) -> Mistake:
 
 def _literal(path: str) -> str:
     """A file that is there is meant, whatever characters its name has."""
-    import glob
-
     return glob.escape(path) if os.path.lexists(path) else path
 
 

@@ -187,13 +187,11 @@ def test_second_agent_on_a_state_folder_is_refused(tmp_path: Path) -> None:
         world.arrive()
 
 
-def test_missing_file_is_said_and_waited_for(tmp_path: Path) -> None:
-    """A path that names nothing yet is a warning; with ``--once`` the run ends."""
-    result = run(
-        ["ship", "none.log", "--once", "--to", NOWHERE, "--state-dir", "s", "--timeout", "1s",
-         "--log-format", "text"], tmp_path,
-    )  # fmt: skip
-    assert "none.log matches no file yet" in result.stderr
+def test_missing_file_is_said(tmp_path: Path) -> None:
+    """With ``--once`` a file that is not there is a mistake: nobody waits for it."""
+    result = run(["ship", "none.log", "--once", "--to", NOWHERE, "--state-dir", "s"], tmp_path)
+    assert result.returncode == 2
+    assert "none.log: does not exist" in result.stderr
     assert "Traceback" not in result.stderr
 
 
