@@ -21,12 +21,13 @@ import pytest
 from tests.elasticsearch.client import Client
 from tests.support.agent import AgentProcess
 from tests.support.chaos import Schedule, fetch, play, play_with_crashes, write_records
-from tests.support.faults import Fault
+from tests.support.faults import MIX, Fault
 from tests.support.node import NodeProcess
 from tests.support.proxy import Proxy
 
-SEED = int(os.environ.get("LOGSHIP_TEST_SEED") or 1)
-SCHEDULES = int(os.environ.get("LOGSHIP_TEST_SCHEDULES") or 3)
+ORDINARY_SEEDS = range(270, 273)  # few and quick, with every kind of fault among them
+SEED = int(os.environ.get("LOGSHIP_TEST_SEED") or ORDINARY_SEEDS.start)
+SCHEDULES = int(os.environ.get("LOGSHIP_TEST_SCHEDULES") or len(ORDINARY_SEEDS))
 RECORDS = int(os.environ.get("LOGSHIP_TEST_RECORDS") or 5000)
 AT_ONCE = 3  # an agent waits most of the time here
 
@@ -36,6 +37,13 @@ def node() -> Iterator[str]:
     """Where the embedded node answers."""
     with NodeProcess() as one:
         yield one.url
+
+
+def test_ordinary_seeds() -> None:
+    """The schedules of the ordinary run have every kind of fault among them, and a kill."""
+    schedules = [Schedule.of(seed, RECORDS) for seed in ORDINARY_SEEDS]
+    assert {fault.kind for one in schedules for fault in one.faults} == set(MIX)
+    assert any(one.kills for one in schedules)
 
 
 @pytest.mark.slow

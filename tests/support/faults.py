@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 __all__ = [
+    "MIX",
     "NO_FAULT",
     "PAGE",
     "Fault",
