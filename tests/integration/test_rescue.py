@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,15 @@ def test_key_twice(server: str, tmp_path: Path) -> None:
     line = '{"@timestamp":"2026-11-21T10:00:00Z","message":"m","d":1,"d":2}'
     (only,) = ship(server, tmp_path, [line], "1, rescued ")
     assert only["d"] == 2
+
+
+def test_again_after_everything_was_forgotten(server: str, tmp_path: Path) -> None:
+    """Records that are sent again have their old ids, rescued or not, and change nothing."""
+    prepare(server, {"status": {"type": "long"}, "rescued": {"type": "flattened"}})
+    lines = [record(1, status=1), record(2, status={"a": 1})]
+    found = ship(server, tmp_path, lines, "2, rescued 1, held 0, dead letters 0")
+    shutil.rmtree(tmp_path / "state")
+    assert ship(server, tmp_path, lines, "2, rescued 1, held 0, dead letters 0") == found
 
 
 def test_two_conflicts_in_one_record(server: str, tmp_path: Path) -> None:

@@ -29,20 +29,21 @@ class Server:
         refuse: (id, source) → the reason; None takes it.
         batches: Of every request, the ids.
         stored: id → source.
+        answers: By the number of the request, from 0 on, instead of the rule.
     """
 
     def __init__(self, refuse: Callable[[str, dict[str, Any]], str | None]) -> None:
         self.refuse = refuse
         self.batches: list[list[str]] = []
         self.stored: dict[str, dict[str, Any]] = {}
-        self.answers: list[BatchResult] = []
+        self.answers: dict[int, BatchResult] = {}
 
     async def write(self, documents: Documents) -> BatchResult:
         await asyncio.sleep(0)
         sent = [documents.document(position) for position in range(len(documents))]
         self.batches.append([document.id for document in sent])
-        if self.answers:
-            return self.answers.pop(0)
+        if answer := self.answers.get(len(self.batches) - 1):
+            return answer
         delivered, rejected = [], []
         for position, document in enumerate(sent):
             source = orjson.loads(document.source)
@@ -63,14 +64,18 @@ class Bench:
     """A delivery loop between a real buffer and a server that refuses."""
 
     def __init__(
-        self, refuse: Callable[[str, dict[str, Any]], str | None], *, records: int = 100
+        self,
+        refuse: Callable[[str, dict[str, Any]], str | None],
+        *,
+        records: int = 100,
+        age: float = 0.0,
     ) -> None:
         self.clock, self.server, self.letters = FakeClock(), Server(refuse), FakeDeadLetters()
         self.buffer = Buffer(
             max_bytes=10**9,
             batch_bytes=10**9,
             batch_records=records,
-            batch_age_seconds=0.0,
+            batch_age_seconds=age,
             clock=self.clock,
         )
         self.delivery = Delivery(
@@ -202,14 +207,14 @@ def test_changed_documents_are_retried_like_others() -> None:
     async def work() -> None:
         bench = Bench(refuse_numbers)
         await bench.put(8)
-        taken = [
-            RETRY,
-            BatchResult(verdict="split", cause="HTTP 413: "),
-            BatchResult(delivered=[0], retryable=[1, 2, 3], cause="429: busy"),
-            RETRY,
-        ]
-        bench.server.answers = [taken[0], taken[1]]
+        bench.server.answers = {
+            1: RETRY,
+            2: BatchResult(verdict="split", cause="HTTP 413: "),
+            3: BatchResult(retryable=[0], cause="429: busy"),
+        }
         await bench.finish()
+        sizes = [len(batch) for batch in bench.server.batches]
+        assert sizes == [8, 3, 3, 1, 1, 2]
         assert bench.delivery.totals.delivered == 8
         assert bench.delivery.totals.rescued == 3
 
@@ -225,6 +230,26 @@ def test_the_loop_waits_for_what_may_be_put_back() -> None:
         bench.buffer.close()
         await bench.delivery.run()
         assert len(bench.server.stored) == 6
+
+    run(work)
+
+
+def test_cancelled_while_it_waits_it_is_owed() -> None:
+    """A document that waits, changed, for its next batch when all ends is not paid for."""
+
+    async def work() -> None:
+        bench = Bench(refuse_numbers, records=6, age=3600.0)
+        receipt = await bench.put(6)
+        delivering = asyncio.create_task(bench.delivery.run())
+        while bench.delivery.totals.delivered < 5:  # noqa: ASYNC110 (no event says so)
+            await asyncio.sleep(0)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        delivering.cancel()
+        await asyncio.gather(delivering, return_exceptions=True)
+        assert len(bench.server.batches) == 1
+        assert receipt.settled == 5
+        assert bench.buffer.used_records == 1
 
     run(work)
 
