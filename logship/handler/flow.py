@@ -174,10 +174,14 @@ class Flow:
                 return
             await self._wait_for_records()
 
-    def _is_over(self) -> bool:
+    @property
+    def _has_moved_all(self) -> bool:
         shipper = self._shipper
-        is_empty = self._queue.is_done_before(shipper.last_number)
-        return shipper.is_closing and is_empty and not self.is_recovering
+        return shipper.is_closing and self._queue.is_done_before(shipper.last_number)
+
+    def _is_over(self) -> bool:
+        is_settled = not (self._buffer.used_records or self.is_recovering or self.unreported())
+        return self._has_moved_all and is_settled
 
     async def _wait_for_records(self) -> None:
         patience = None
@@ -190,7 +194,7 @@ class Flow:
             await _wait(self._hurrying, REST_SECONDS)
 
     async def _move_all(self) -> None:
-        while len(self._queue) and not self._is_over():
+        while len(self._queue) and not self._has_moved_all:
             if self._has_room:
                 entries = self._shipper.take(TAKEN_AT_ONCE, self._settings.delivery.batch_bytes)
                 if not entries:
@@ -224,6 +228,8 @@ class Flow:
 
     def _on_release(self) -> None:
         self._room.set()
+        if self._shipper.is_closing:
+            self._woken.set()
 
     @property
     def _must_spool(self) -> bool:
@@ -276,6 +282,7 @@ class Flow:
             account.reported_until = last
             record = report_record(dropped, first, last)
             self._queue.put(self._shipper.documenter.encode(record, must_stay=True))
+            self._shipper.last_number = self._queue.next_number()
 
     def _longest_pause_seconds(self) -> float:
         return CLOSING_PAUSE_SECONDS if self._shipper.is_closing else LONGEST_PAUSE_SECONDS

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 __all__ = [
     "Ending",
+    "Forking",
     "begin_running",
     "deadline",
     "end_running",
@@ -39,14 +40,18 @@ _FINALIZER_PRIORITY = -100  # after what applications have to finish there
 _FORK_WAIT_SECONDS = 5.0
 
 
-class Ending(Protocol):
-    """A handler, as far as its process has to do with it."""
+class Forking(Protocol):
+    """A handler, as far as forks have to do with it."""
 
     def after_fork(self) -> None:
         """In the child: own nothing of the parent's, and begin anew."""
 
+
+class Ending(Protocol):
+    """A handler's life, as far as the end of its process has to do with it."""
+
     def hurry(self) -> None:
-        """The process ends: deliver what there is."""
+        """Deliver what there is."""
 
     def end(self) -> None:
         """Deliver within the deadline, then spool, then report."""
@@ -62,8 +67,8 @@ _registered: set[str] = set()
 _ending_since: float | None = None
 
 
-def register(handler: Ending) -> None:
-    """Let *handler* take part in forks and in the end of the process."""
+def register(handler: Forking) -> None:
+    """Let *handler* take part in forks."""
     _known.add(handler)
 
 
@@ -72,9 +77,9 @@ def known() -> list[Any]:
     return list(_known)
 
 
-def begin_running(handler: Ending) -> None:
-    """Hold *handler* until :func:`end_running`, and end it with the process."""
-    _running.add(handler)
+def begin_running(life: Ending) -> None:
+    """Hold *life* until :func:`end_running`, and end it with the process."""
+    _running.add(life)
     for name in _FORKING_LIBRARIES:
         # Their children end in os._exit, without atexit but after these finalizers.
         library = sys.modules.get(name)
@@ -83,9 +88,9 @@ def begin_running(handler: Ending) -> None:
             library.Finalize(None, end_all, exitpriority=_FINALIZER_PRIORITY)
 
 
-def end_running(handler: Ending) -> None:
-    """Forget *handler*: its thread has ended."""
-    _running.discard(handler)
+def end_running(life: Ending) -> None:
+    """Forget *life*: its thread has ended."""
+    _running.discard(life)
 
 
 def is_ending() -> bool:
@@ -106,15 +111,15 @@ def end_all() -> None:
     global _ending_since
     if _ending_since is None:
         _ending_since = time.monotonic()
-    handlers = list(_running)
-    for handler in handlers:
-        handler.hurry()
-    for handler in handlers:
+    lives = list(_running)
+    for life in lives:
+        life.hurry()
+    for life in lives:
         try:
-            handler.end()
+            life.end()
         except KeyboardInterrupt:  # enough of waiting: spool and report, all of them
             _ending_since = -math.inf
-            handler.end()
+            life.end()
 
 
 def is_finalising() -> bool:

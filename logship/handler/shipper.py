@@ -9,15 +9,14 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logship.handler import process
+from logship.handler.account import Account
 from logship.handler.document import Documenter, Encoded
-from logship.handler.drops import Tally
 from logship.handler.gently import importing_gently
 from logship.handler.queue import Queue
 from logship.handler.spool import Spool
@@ -27,9 +26,8 @@ if TYPE_CHECKING:
     import asyncio
 
     from logship.handler.flow import Flow
-    from logship.handler.letters import Letters
 
-__all__ = ["Account", "Shipper", "ShipperSettings"]
+__all__ = ["Shipper", "ShipperSettings"]
 
 AGAIN_SECONDS = 1.0
 HURRY_SECONDS = 0.25
@@ -54,40 +52,6 @@ class ShipperSettings:
     spool_dir: Path | None
     spool_max_bytes: int
     spools: bool
-
-
-@dataclass(slots=True)
-class Account:
-    """What became of a handler's records, over all its shippers. Beside the queue's own counts.
-
-    Attributes:
-        prefixes: What the ids of its documents begin with.
-        spooled: Records that are in the spool.
-        recovered: Records of other processes that were delivered from there.
-        handed_on: Records that another handler of this process took over.
-        lost: Records that were given up.
-        letters: What was refused for good.
-        reported: What was reported as dropped.
-        reported_until: Epoch seconds of the last drop that was.
-    """
-
-    prefixes: set[str]
-    spooled: int = 0
-    recovered: int = 0
-    handed_on: int = 0
-    lost: int = 0
-    letters: Letters | None = None
-    reported: Tally = field(default_factory=Counter)
-    reported_until: float = 0.0
-
-    @property
-    def rejected(self) -> int:
-        """Records that were refused for good."""
-        return 0 if self.letters is None else self.letters.own
-
-    def is_own(self, document_id: str) -> bool:
-        """Whether that is the id of a document of this handler."""
-        return document_id[:16] in self.prefixes
 
 
 class Shipper:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
-from tests.support.application import PATIENCE, FussyFake, by_id, run, start
+from tests.support.application import FussyFake, at_most, by_id, run, start
 
 LONG = bool(os.environ.get("LOGSHIP_TEST_LONG"))
 
@@ -41,7 +41,7 @@ def test_a_normal_exit_delivers_everything(server: FussyFake, host: str) -> None
     ended = run(LOG_MANY.format(count=2500), f"http://{host}:{server.port}")
     assert (ended.status, ended.err) == (0, "")
     assert server.found() == messages(2500)
-    assert ended.exit_seconds <= 1.5 * PATIENCE
+    assert ended.exit_seconds <= at_most(1.5)
     print(f"{host}: over {ended.exit_seconds:.2f} s after the last record")
 
 

@@ -176,7 +176,7 @@ def test_a_record_is_not_changed() -> None:
 def test_levels_have_standard_names() -> None:
     """Own levels keep their number's name, in upper case."""
     assert document(level=logging.WARNING)["level"] == "WARNING"
-    assert document(level=15)["level"] == "LEVEL 15"
+    assert document(level=17)["level"] == "LEVEL 17"
 
 
 def test_the_index_follows_the_records_own_time() -> None:
