@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from logship.buffer import Buffer
 from logship.interfaces import Clock
-from logship.model import Document, Documents, Receipt, Refusal
+from logship.model import STAMP_BYTES, Document, Documents, Receipt, Refusal
 from logship.sinks.elasticsearch.rescue import Rescuer, Step
 
 __all__ = ["Rescued", "Rescues"]
@@ -76,7 +76,7 @@ class Rescues:
                 hopeless.append((original, replace(all_refusals[0], position=position)))
                 continue
             source, step = found
-            size = batch.part(position, position + 1).size_bytes
+            size = STAMP_BYTES + sum(len(column[position]) for column in batch.columns)
             if isinstance(receipt, Rescued):
                 before, since = before + size, min(since, receipt.since)
                 receipt.step, receipt.refusals = step, all_refusals
