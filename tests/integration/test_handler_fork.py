@@ -63,9 +63,13 @@ finish()
 
 @pytest.mark.parametrize("ending", ["sys.exit", leave_by_flush()])
 def test_a_child_forked_at_the_first_record(server: FussyFake, ending: str) -> None:
-    """Forked while the shipping thread is still importing, records pending: nothing is mixed up."""
+    """Forked while the shipping thread is importing, records pending: nothing hangs or is mixed up.
+
+    A module that is half imported when a process forks can never be imported in the child.
+    """
     script = f"""
 work(100, "parent")
+wait_until(lambda: "elastic_transport" in sys.modules)
 child = fork({ending})
 work(100, "other")
 reap(child)

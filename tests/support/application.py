@@ -147,6 +147,7 @@ class FussyFake(ElasticFake):
         delay_seconds: How long each bulk request takes.
         arrived: Bulk requests so far, answered or not.
         poison: Documents whose JSON holds this are refused for good; empty refuses none.
+        retry_after: What it adds to an answer of 503, if anything.
         swallows: Everything is stored, and nothing answered, until it stops.
     """
 
@@ -154,7 +155,7 @@ class FussyFake(ElasticFake):
         super().__init__()
         self.delay_seconds = 0.0
         self.arrived = 0
-        self.poison = b""
+        self.poison, self.retry_after = b"", ""
         self.swallows = False
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
@@ -162,6 +163,8 @@ class FussyFake(ElasticFake):
             self.arrived += 1
             await asyncio.sleep(self.delay_seconds)
         answer = await super()._answer(request)
+        if self.retry_after and answer.status == 503:
+            answer.headers["Retry-After"] = self.retry_after
         if self.swallows and request.path.endswith("/_bulk"):
             await self._hanging.wait()
         return answer

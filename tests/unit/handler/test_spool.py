@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import fcntl
 import stat
 from pathlib import Path
 
@@ -71,20 +71,22 @@ def test_a_file_being_written_is_left_alone(folder: Path) -> None:
     assert reader.claim() is None
 
 
-def test_a_file_that_was_shipped_meanwhile_is_not_claimed(folder: Path) -> None:
-    """Who opens a file while another ships and removes it does not ship it again."""
+def test_a_file_that_was_shipped_meanwhile_is_not_claimed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has opened a file that another ships and removes before the lock, leaves it alone."""
     writer, reader = spool(folder), spool(folder, "two")
     writer.append(entries(1), sync=False)
     writer.finish()
-    (path,) = folder.iterdir()
-    claim = reader.claim()
-    assert claim is not None
-    held = os.open(path, os.O_RDWR)
-    reader.remove(claim, is_readable=True)
-    writer.append(entries(1), sync=False)  # so that there is something else to look at
+    lock = fcntl.flock
+
+    def late_lock(descriptor: int, operation: int) -> None:
+        for path in folder.glob("*.ndjson"):
+            path.unlink()
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late_lock)
     assert reader.claim() is None
-    os.close(held)
-    writer.finish()
 
 
 def test_the_bound_is_for_the_whole_folder(folder: Path) -> None:
