@@ -337,3 +337,17 @@ def test_space_that_is_written_to_later_is_waited_for(world: World) -> None:
         world.expect("five")
         world.up()
         world.arrive()
+
+
+def test_rewritten_with_the_same_end_and_size_is_noticed(world: World) -> None:
+    """A file that differs only near its beginning from what was read there is a new content."""
+    world.up()
+    world.write("app.log", BANNER, "line 519 " + "x" * 300)
+    world.arrive()
+    path = world.logs / "app.log"
+    lines = [BANNER, "line 526 " + "x" * 300]
+    with path.open("r+b", buffering=0) as file:
+        file.truncate(0)
+        file.write("".join(f"{line}\n" for line in lines).encode())
+    world.expect(*lines)
+    world.arrive()

@@ -203,14 +203,28 @@ class Tailer:
         Size alone does not tell a truncated file that has grown again. The bytes before are
         read in the same call, so that nothing can happen between.
         """
-        before = self._before
+        before, was_at_end = self._before, self.at_end
         self._raw.seek(self.position - len(before))  # sets a number; no I/O
         data: bytes = await self._file.read(len(before) + READ_BYTES)
         self.at_end = len(data) < len(before) + READ_BYTES
-        if not data.startswith(before + content.fingerprint[self.position :]):
+        if not data.startswith(before + content.fingerprint[self.position :]) or (
+            was_at_end and not await self._begins_as(content.fingerprint)
+        ):
             self.is_rewritten = self.at_end = True
             return b""
         return data[len(before) :]
+
+    async def _begins_as(self, fingerprint: bytes) -> bool:
+        """Whether the file still begins as it did: it may be as long and end as before.
+
+        Looked at after a rest, not in every read: nobody truncates a file that is behind and
+        writes the same bytes before the reader's place.
+        """
+        count = min(self.position, len(fingerprint))
+        if count <= len(self._before) and self.position == count:
+            return True  # the bytes before the position are all there is
+        beginning = await self._in_thread(os.pread, self.descriptor, count, 0)
+        return beginning == fingerprint[:count]
 
     async def _goes_on_behind_nul_bytes(self) -> bool:
         if self._hole_end <= self.position:
