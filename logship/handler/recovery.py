@@ -20,6 +20,7 @@ __all__ = ["Recovery"]
 log = logging.getLogger(__name__)
 
 LINES_AT_ONCE, BYTES_AT_ONCE = 500, 1 << 20
+FILES_AT_ONCE = 16
 LOOK_SECONDS = 10.0
 GATE_SECONDS = 0.05
 
@@ -70,7 +71,7 @@ class Recovery:
         try:
             while True:
                 self._news.clear()
-                claim = self._spool.claim()
+                claim = self._spool.claim() if len(self._files) < FILES_AT_ONCE else None
                 if claim is not None:
                     self.is_busy = True
                     if await self._ship(claim):

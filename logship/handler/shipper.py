@@ -114,14 +114,16 @@ class Shipper:
 
     def wake(self) -> None:
         """Say that there is something in the queue. Never blocks."""
-        if not self.is_awake and self._flow is not None:
+        flow = self._flow  # once: it may be gone a moment later
+        if flow is not None and not self.is_awake:
             self.is_awake = True
-            self._call(self._flow.wake)
+            self._call(flow.wake)
 
     def hurry(self) -> None:
         """Send what is there, and what waits for another attempt, at once."""
-        if self._flow is not None:
-            self._call(self._flow.hurry)
+        flow = self._flow
+        if flow is not None:
+            self._call(flow.hurry)
 
     def finish(self, by: float) -> None:
         """Let the thread end when everything is settled, at the latest *by*."""
@@ -174,19 +176,20 @@ class Shipper:
     @property
     def is_recovering(self) -> bool:
         """Whether documents of the spool are being delivered."""
-        return self._flow is not None and self._flow.is_recovering
+        flow = self._flow
+        return flow is not None and flow.is_recovering
 
     @property
     def has_unreported(self) -> bool:
         """Whether drops are to be reported."""
-        return self._flow is not None and bool(self._flow.unreported())
+        flow = self._flow
+        return flow is not None and bool(flow.unreported())
 
     @property
     def trouble(self) -> str:
         """Why nothing goes out at present, one line; empty while all is well."""
-        if self.failure or self._flow is None:
-            return self.failure
-        return self._flow.delivery.trouble
+        flow = self._flow
+        return self.failure if self.failure or flow is None else flow.delivery.trouble
 
     def say(self, text: str) -> None:
         """Tell people something on stderr, where there is one."""

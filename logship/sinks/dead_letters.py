@@ -11,6 +11,7 @@ key. A line that a crash cut short is not settled and will be written again.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -70,6 +71,9 @@ class DeadLetterFiles:
         path = self._directory / f"{day}.ndjson"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
+            # Handlers in several processes may share the folder; a failed write of one cuts the
+            # file back to where it began.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
             _write_whole(descriptor, data)
             os.fsync(descriptor)
         finally:
