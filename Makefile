@@ -3,13 +3,23 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench bench-handler bench-idle clean
+.PHONY: demo test test-parts test-agent test-whole lint bench bench-handler bench-idle clean
 
 demo: $(VENV)/.run
 	@$(BIN)/logship demo
 
+# In parts beside each other, as most of them wait; each with its output in one piece.
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest -q -n auto --dist loadfile
+	@$(MAKE) --no-print-directory -j 3 --output-sync=target test-parts test-agent test-whole
+
+test-parts: $(VENV)/.dev
+	@$(BIN)/python -m pytest -q tests/unit tests/property tests/bench tests/elasticsearch
+
+test-agent: $(VENV)/.dev
+	@$(BIN)/python -m pytest -q tests/integration/test_agent*.py tests/crash
+
+test-whole: $(VENV)/.dev
+	@$(BIN)/python -m pytest -q tests/integration --ignore-glob='*/test_agent*.py'
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .

@@ -167,7 +167,7 @@ class Flow:
             self._report_drops()
             await self._move_all()
             self._fetch_spooled()
-            if self._hurrying.is_set():
+            if self._hurrying.is_set() or self._shipper.is_closing:
                 self._hurrying.clear()
                 self._buffer.hurry()
             if self._is_over():

@@ -158,7 +158,7 @@ finish()
 def test_an_absent_server_is_said_once(server: FussyFake) -> None:
     """Without a spool the end says in one line what was lost; with one, what was spooled."""
     server.stop()
-    ended = run(LOG_MANY + "finish()\n", server.url, exit_deadline="1500ms")
+    ended = run(LOG_MANY + "finish()\n", server.url, exit_deadline="700ms")
     lines = ended.err.splitlines()
     assert lines[-1].startswith("logship: 0 records delivered, 0 spooled, 500 lost.")
     assert ended.exit_seconds <= at_most(2)
@@ -170,13 +170,13 @@ def test_several_handlers_share_one_deadline(server: FussyFake, spool: Path) -> 
     server.fault = "hang"
     script = f"""
 for number in range(2):
-    other = LogshipHandler(hosts={server.url!r}, spool_dir={str(spool)!r}, exit_deadline="1500ms")
+    other = LogshipHandler(hosts={server.url!r}, spool_dir={str(spool)!r}, exit_deadline="800ms")
     log.addHandler(other)
 log.info("one for each")
 finish()
 """
-    ended = run(script, server.url, spool_dir=str(spool), exit_deadline="1500ms")
-    assert ended.exit_seconds < 3
+    ended = run(script, server.url, spool_dir=str(spool), exit_deadline="800ms")
+    assert ended.exit_seconds < 2.3
     assert [envelope["doc"]["message"] for envelope in envelopes(spool)] == ["one for each"] * 3
 
 

@@ -103,7 +103,7 @@ root.addHandler(handler)
 root.addHandler(LogshipHandler(hosts={server.url!r}, batch_age="100ms", template=False))
 root.addHandler(Seen())
 logging.getLogger("mine").debug("the only one")
-time.sleep({12 if LONG else 2.5})
+time.sleep({12 if LONG else 1.2})
 say("seen", sorted(set(seen)))
 finish()
 """
@@ -226,7 +226,7 @@ def test_threads_and_loops_at_once(server: FussyFake) -> None:
     """8 threads and 3 loops log at once: every record once, in order per thread and task."""
     script = f"""
 import asyncio
-until = time.monotonic() + {10 if LONG else 1.0}
+until = time.monotonic() + {10 if LONG else 0.7}
 counts = {{}}
 def write(name):
     number = 0

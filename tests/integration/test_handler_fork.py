@@ -84,7 +84,7 @@ finish()
 @pytest.mark.parametrize("ending", ["sys.exit", leave_by_flush()])
 def test_a_child_forked_with_a_request_in_flight(server: FussyFake, ending: str) -> None:
     """A request is on its way, more waits: the child takes neither connection nor records along."""
-    server.delay_seconds = 0.5
+    server.delay_seconds = 0.25
     script = f"""
 work(100, "parent")
 sys.stdin.readline()
