@@ -166,18 +166,18 @@ def test_an_absent_server_is_said_once(server: FussyFake) -> None:
 
 
 def test_several_handlers_share_one_deadline(server: FussyFake, spool: Path) -> None:
-    """Three handlers and a server that hangs: the end takes one deadline, not three."""
+    """Six handlers and a server that hangs: the end takes one deadline, not six."""
     server.fault = "hang"
     script = f"""
-for number in range(2):
+for number in range(5):
     other = LogshipHandler(hosts={server.url!r}, spool_dir={str(spool)!r}, exit_deadline="800ms")
     log.addHandler(other)
 log.info("one for each")
 finish()
 """
     ended = run(script, server.url, spool_dir=str(spool), exit_deadline="800ms")
-    assert ended.exit_seconds < 2.3
-    assert [envelope["doc"]["message"] for envelope in envelopes(spool)] == ["one for each"] * 3
+    assert ended.exit_seconds < 3.5
+    assert [envelope["doc"]["message"] for envelope in envelopes(spool)] == ["one for each"] * 6
 
 
 SAYING_WHEN_AT_EXIT = """
@@ -204,9 +204,9 @@ def test_an_interrupt_ends_the_waiting(server: FussyFake, spool: Path) -> None:
 def test_two_later_starts_at_once(server: FussyFake, spool: Path) -> None:
     """Processes that share a spool ship each file once, and take none from one that still runs."""
     server.stop()
-    for _ in range(3):
+    for _ in range(2):
         run(LOG_MANY + "finish()\n", server.url, spool_dir=str(spool), exit_deadline="500ms")
-    assert len(envelopes(spool)) == 1500
+    assert len(envelopes(spool)) == 1000
     server.start()
     script = 'log.info("later")\nfinish()\n'
     with (
@@ -214,7 +214,7 @@ def test_two_later_starts_at_once(server: FussyFake, spool: Path) -> None:
         start(script, server.url, spool_dir=str(spool), exit_deadline="20s") as other,
     ):
         assert (one.end().err, other.end().err) == ("", "")
-    assert sum(server.found().values()) == 1502
+    assert sum(server.found().values()) == 1002
     assert max(server.copies.values()) == 1
     assert list(spool.glob("*.ndjson")) == []
 
