@@ -67,7 +67,7 @@ async def _check_server(settings: ElasticsearchSettings) -> str:
 
 
 def _describe(body: object) -> str:
-    try:
+    try:  # another server may answer anything: what is not as expected is caught below
         version, cluster = body["version"], body["cluster_name"]  # type: ignore[index]
         product = version.get("distribution", "elasticsearch")
         return f'{product} {version["number"]}, cluster "{cluster}"'

@@ -87,6 +87,7 @@ def main() -> None:
         while not count or number < count:
             serve(log, number, dice)
             number += 1
+            # Customers come when they come.
             time.sleep(dice.uniform(0.5, 1.5) / per_second)
         log.write("INFO", "order service stopped")
     except (KeyboardInterrupt, BrokenPipeError):

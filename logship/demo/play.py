@@ -200,7 +200,7 @@ def _keep(stage: Stage, screen: Screen) -> None:
     try:
         while True:
             stage.check_alive()
-            time.sleep(1)
+            time.sleep(1)  # a process of its own that does nothing else
     except KeyboardInterrupt:
         screen.step("\n  ending ...")
 

@@ -97,7 +97,7 @@ class Stage:
             self.check_alive()
             if time.monotonic() > deadline:
                 raise DemoError(f"waited {within_seconds:.0f} s until {who} {what}, in vain")
-            time.sleep(0.1)
+            time.sleep(0.1)  # processes and a node tell nobody when something is so
 
     def get(self, path: str, body: object = None) -> Any:
         """Return the node's JSON answer, or None while there is none."""

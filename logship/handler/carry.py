@@ -50,6 +50,7 @@ def wrap(work: Any) -> Any:
             return submit(_run_with, carried(), function, *args, **options)
         return submit(copy_context().run, function, *args, **options)
 
+    # On the instance, so that it still is what set_default_executor takes.
     work.submit = submit_along  # type: ignore[method-assign]
     return work
 

@@ -172,6 +172,7 @@ class LogshipHandler(logging.Handler):
         except Exception:  # stderr is closed, or a recursion is too deep for even this
             pass
 
+    # logging's flush returns nothing; what it is given and returns beyond that is an addition.
     def flush(self, timeout: float = 5.0) -> bool:  # type: ignore[override]
         """Wait until everything emitted so far is settled, *timeout* seconds at the most.
 

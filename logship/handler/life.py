@@ -288,5 +288,5 @@ def _wait(holds: Callable[[], bool], shipper: Shipper, by: float) -> bool:
         if now >= hurry_at:
             shipper.hurry()
             hurry_at = now + HURRY_SECONDS
-        time.sleep(LOOK_SECONDS)
+        time.sleep(LOOK_SECONDS)  # a condition would need a lock that a __del__ may hold
     return True

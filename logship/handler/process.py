@@ -132,7 +132,7 @@ def is_finalising() -> bool:
         code = frame.f_code
         if code.co_name == "__del__" or code is weakref.finalize.__call__.__code__:
             return True
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back  # type: ignore[assignment]  # _getframe's type is not optional
     return False
 
 

@@ -84,7 +84,7 @@ class DailyFileHandler(logging.Handler):
         """Append *record*. Never raises."""
         try:
             line = self.format(record).encode("utf-8", "replace") + b"\n"
-        except Exception:
+        except Exception:  # an application's formatter may raise anything
             self.handleError(record)
             return
         # A record may be born in here, when the garbage collector runs a finalizer that logs:
@@ -96,7 +96,7 @@ class DailyFileHandler(logging.Handler):
         try:
             while self._waiting:
                 self._write(self._waiting.popleft())
-        except Exception:
+        except Exception:  # as every handler: logging must not end the application's work
             self.handleError(record)
         finally:
             self._is_writing = False
