@@ -124,9 +124,15 @@ class Guess:
                 self._elsewhere.append(row)
         self._taken: set[int] = set()
 
-    def knows(self, key: Key) -> bool:
-        """Whether a content was at this inode when it was seen last."""
-        return key in self._here
+    def distance(self, key: Key, path: str) -> int:
+        """How far a file is from what is known: 0 at its inode and path, 1 at its inode, else 2.
+
+        A copy may have got an inode that another content had, so its original goes first.
+        """
+        rows = self._here.get(key)
+        if rows is None:
+            return 2
+        return 0 if any(row.path == path for row in rows) else 1
 
     def at(self, candidate: Candidate) -> list[FileRow]:
         """Return the rows that have *candidate*'s inode and were not taken."""

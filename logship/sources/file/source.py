@@ -277,8 +277,10 @@ class FileSource:
         guess = Guess(
             self._known.at_rest(), lambda key: key in found.files and key not in self._tailers
         )
-        # Known inodes first: a copy is recognised once its original is seen to be truncated.
-        waiting = deque(sorted(files, key=lambda file: not guess.knows(file.key)))
+        # What is known first: a copy is recognised once its original is seen to be truncated.
+        waiting = deque(
+            sorted(files, key=lambda file: guess.distance(file.key, readable(file.path)))
+        )
         look_by = self._clock.monotonic() + max(LOOK_SECONDS, self.settings.scan_interval_seconds)
         while True:
             room = max(DESCRIPTORS.limit - DESCRIPTORS.count, OPEN_AT_LEAST - len(self._tailers))
