@@ -8,6 +8,7 @@ many: ``LOGSHIP_TEST_SEED=7 LOGSHIP_TEST_EXAMPLES=20 make test``.
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -20,3 +21,8 @@ settings.register_profile(
     max_examples=100 * int(os.environ.get("LOGSHIP_TEST_EXAMPLES") or 1),
 )
 settings.load_profile("logship")
+
+# What a shell starts in the background ignores interrupts, and so would all processes of the
+# tests: a program that is started with SIGINT ignored keeps it so.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
