@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,8 +18,8 @@ from logship.route import choose_format
 from logship.search.terminal import one_line
 from logship.settings.model import Settings
 from logship.sources.file.discovery import scan
-from logship.sources.file.identity import FINGERPRINT_BYTES, look_at, verifies
-from logship.sources.file.opening import readable
+from logship.sources.file.identity import FINGERPRINT_BYTES, verifies
+from logship.sources.file.opening import open_log_file, readable
 from logship.sources.file.seeding import Beginning, Seeding
 
 __all__ = ["import_filebeat"]
@@ -117,11 +116,13 @@ async def _take(
 
 async def _take_one(take: Take, source: str, known: Sequence[FileRow], seeding: Seeding) -> str:
     try:
-        descriptor = os.open(take.file.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = open_log_file(take.file.path)
     except OSError as error:
         raise _CannotTakeError(f"cannot be read: {error.strerror}") from error
+    if file is None:
+        raise _CannotTakeError("it is no regular file any more; import again")
     try:
-        candidate = look_at(descriptor)
+        candidate = file.look()
         if (candidate.device, candidate.inode) != (take.file.device, take.file.inode):
             raise _CannotTakeError("it was replaced just now; import again")
         for row in known:
@@ -137,14 +138,14 @@ async def _take_one(take: Take, source: str, known: Sequence[FileRow], seeding: 
                 f"no line begins there (one does at {before}): it may be another file"
             )
         path = readable(take.file.path)
-        beginning = Beginning.of(descriptor, path, take.offset, or_incomplete=False)
+        beginning = Beginning.of(file, path, take.offset, or_incomplete=False)
         if beginning is None:
             raise _CannotTakeError("it has no complete line yet")
         (row,) = await seeding.add(source, [beginning])
     except OSError as error:
         raise _CannotTakeError(f"cannot be read: {error.strerror}") from error
     finally:
-        os.close(descriptor)
+        file.close()
     note = f" ({take.note})" if take.note else ""
     size = candidate.size
     return f"{one_line(path)} (source {source}): from {row.offset} of {size} bytes{note}"

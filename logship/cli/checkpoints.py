@@ -15,6 +15,7 @@ from logship.cli.state_options import add_state_options, load_state
 if TYPE_CHECKING:
     from logship.checkpoints.admin import Place
     from logship.checkpoints.store import FileRow
+    from logship.sources.file.log_file import LogFile
 
 __all__ = ["add_parser"]
 
@@ -141,9 +142,9 @@ def run_import(arguments: argparse.Namespace) -> int:
 class _Target:
     """A checkpoint that is to be moved, the open file, and the state folder."""
 
-    def __init__(self, row: FileRow, place: Place, descriptor: int, directory: Path) -> None:
+    def __init__(self, row: FileRow, place: Place, file: LogFile, directory: Path) -> None:
         self.row, self.place = row, place
-        self.descriptor, self.directory = descriptor, directory
+        self.file, self.directory = file, directory
 
 
 def _on_each(arguments: argparse.Namespace, change: Callable[[_Target], str]) -> int:
@@ -155,10 +156,10 @@ def _on_each(arguments: argparse.Namespace, change: Callable[[_Target], str]) ->
     if not read_rows(directory):
         print(f"logship: no checkpoints in {directory}", file=sys.stderr)
         return NOTHING
-    with _held(directory), _opened(path) as (place, descriptor):
+    with _held(directory), _opened(path) as (place, file):
         rows = _of_content(read_rows(directory), place)
         for row in rows:
-            print(change(_Target(row, place, descriptor, directory)))
+            print(change(_Target(row, place, file, directory)))
     if not rows:
         print(
             f"logship: {path} has no checkpoint in {directory}: its next reader begins as with a "
@@ -184,22 +185,23 @@ def _held(directory: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[tuple[Place, int]]:
+def _opened(path: str) -> Iterator[tuple[Place, LogFile]]:
     from logship.checkpoints.admin import Place
     from logship.errors import LogshipError
-    from logship.sources.file.identity import look_at
-    from logship.sources.file.opening import readable
+    from logship.sources.file.opening import open_log_file, readable
 
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = open_log_file(path)
+        if file is None:
+            raise LogshipError(f"{path}: is no regular file")
         try:
-            seen = look_at(descriptor)
+            seen = file.look()
             place = Place(
                 readable(path), seen.device, seen.inode, seen.size, seen.fingerprint, seen.read_at
             )
-            yield place, descriptor
+            yield place, file
         finally:
-            os.close(descriptor)
+            file.close()
     except OSError as error:
         raise LogshipError(f"{path}: cannot be read: {error.strerror}") from error
 
@@ -277,7 +279,7 @@ def _begin_anew(target: _Target) -> str:
     from logship.sources.file.seeding import Beginning, Seeding
 
     row, place = target.row, target.place
-    beginning = Beginning.of(target.descriptor, place.path, 0, or_incomplete=False)
+    beginning = Beginning.of(target.file, place.path, 0, or_incomplete=False)
     if beginning is None:
         raise LogshipError(f"{place.path}: there is no complete line in it yet")
 

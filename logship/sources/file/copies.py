@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection
+from concurrent.futures import Executor
 
 from logship.checkpoints.store import FileRow
 from logship.ids import TAIL_BYTES
-from logship.sources.file.identity import Candidate, look_at, verifies
+from logship.sources.file.identity import Candidate, verifies
+from logship.sources.file.log_file import LogFile
 from logship.sources.file.opening import Opened, take_up
 
 __all__ = ["begins_alike", "find_copy", "goes_on", "is_copy_name", "originals"]
@@ -54,22 +56,22 @@ def begins_alike(one: bytes, other: bytes) -> bool:
     return bool(one) and bool(other) and (one.startswith(other) or other.startswith(one))
 
 
-def goes_on(candidate: Candidate, row: FileRow, descriptor: int) -> bool:
-    """Whether *candidate* holds all of the deleted file *descriptor*, and perhaps more. Blocking.
+def goes_on(candidate: Candidate, row: FileRow, deleted: LogFile) -> bool:
+    """Whether *candidate* holds all of the file *deleted*, and perhaps more. Blocking.
 
     So editors save: they write a new file and rename it over the old one.
 
     Args:
-        row: What is known of the deleted file.
+        row: What is known of *deleted*.
     """
-    if os.fstat(descriptor).st_nlink or not verifies(candidate, row):
+    if deleted.status().st_nlink or not verifies(candidate, row):
         return False
-    old = look_at(descriptor)
+    old = deleted.look()
     start = max(0, old.size - TAIL_BYTES)
     return candidate.read_at(start, old.size - start) == old.read_at(start, old.size - start)
 
 
-def find_copy(row: FileRow, taken: Collection[Key]) -> tuple[str, Opened] | None:
+def find_copy(row: FileRow, taken: Collection[Key], pool: Executor) -> tuple[str, Opened] | None:
     """Return the copy of a content whose own file is truncated, opened; None without one.
 
     It lies beside the original, has a name that rotation gives, and holds what was confirmed.
@@ -77,6 +79,7 @@ def find_copy(row: FileRow, taken: Collection[Key]) -> tuple[str, Opened] | None
 
     Args:
         taken: Files that are open already.
+        pool: On which the copy is read later.
     """
     folder, original = os.path.split(row.path)
     try:
@@ -92,11 +95,13 @@ def find_copy(row: FileRow, taken: Collection[Key]) -> tuple[str, Opened] | None
         if key in taken:
             continue
         try:
-            opened = take_up(path, key, lambda candidate: row if verifies(candidate, row) else None)
+            opened = take_up(
+                path, key, lambda candidate: row if verifies(candidate, row) else None, pool
+            )
         except OSError:
             continue
         if opened is not None and opened.row is not None:
             return path, opened
         if opened is not None:
-            opened.raw.close()
+            opened.file.close()
     return None

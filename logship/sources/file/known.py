@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Iterable
 from logship.checkpoints.store import CheckpointStore, FileRow
 from logship.interfaces import MakeMemory
 from logship.sources.file.content import FileContent
-from logship.sources.file.identity import Candidate, look_at, recognise, verifies
+from logship.sources.file.identity import Candidate, recognise, verifies
+from logship.sources.file.opening import open_log_file
 
 __all__ = ["Guess", "KnownContents", "find_inode"]
 
@@ -187,12 +188,14 @@ def lies_elsewhere(row: FileRow) -> bool:
     if path is None:
         return False
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = open_log_file(path)
     except OSError:
         return False
+    if file is None:
+        return False
     try:
-        return verifies(look_at(descriptor), row)
+        return verifies(file.look(), row)
     except OSError:
         return False
     finally:
-        os.close(descriptor)
+        file.close()

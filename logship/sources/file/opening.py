@@ -5,43 +5,69 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from io import FileIO
 
 from logship.checkpoints.store import FileRow
-from logship.sources.file.identity import Candidate, look_at
+from logship.sources.file.identity import Candidate
+from logship.sources.file.log_file import LogFile, PlainFile
 
-__all__ = ["Opened", "readable", "take_up"]
+__all__ = ["Opened", "open_log_file", "readable", "take_up"]
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A file that is open, and the content that it was recognised as; None for a new one."""
 
-    raw: FileIO
+    file: LogFile
     candidate: Candidate
     row: FileRow | None
 
 
+def open_log_file(path: str, pool: Executor | None = None) -> LogFile | None:
+    """Open *path*; None when it is no regular file. Blocking.
+
+    Args:
+        pool: On which the file is read later.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    # Non-blocking: a pipe put in place of the file since it was seen must not hang the thread.
+    raw = FileIO(path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+    try:
+        if stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
+            return PlainFile(raw, pool)
+        raw.close()
+        return None
+    except BaseException:
+        raw.close()
+        raise
+
+
 def take_up(
-    path: str, key: tuple[int, int], recognise: Callable[[Candidate], FileRow | None]
+    path: str,
+    key: tuple[int, int],
+    recognise: Callable[[Candidate], FileRow | None],
+    pool: Executor | None = None,
 ) -> Opened | None:
     """Open *path* and recognise it; None when it is not the file *key* any more. Blocking.
 
     Raises:
         OSError: It cannot be opened or read.
     """
-    # Non-blocking: a pipe put in place of the file since it was seen must not hang the thread.
-    raw = FileIO(path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+    file = open_log_file(path, pool)
+    if file is None:
+        return None
     try:
-        found = os.fstat(raw.fileno())
-        if (found.st_dev, found.st_ino) != key or not stat.S_ISREG(found.st_mode):
-            raw.close()
+        if file.key != key:
+            file.close()
             return None
-        candidate = look_at(raw.fileno())
-        return Opened(raw, candidate, recognise(candidate))
+        candidate = file.look()
+        return Opened(file, candidate, recognise(candidate))
     except BaseException:
-        raw.close()
+        file.close()
         raise
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from logship.checkpoints.store import CheckpointStore, FileRow
 from logship.ids import TAIL_BYTES, first_line_digest, make_seed, tail_digest
 from logship.interfaces import ChooseFormat, Clock
-from logship.sources.file.identity import Candidate, find_data, find_first_line, look_at
+from logship.sources.file.identity import Candidate, find_first_line
+from logship.sources.file.log_file import LogFile
 from logship.sources.file.tailer import day_of
 
 __all__ = ["Beginning", "Seeding"]
@@ -38,15 +39,15 @@ class Beginning:
 
     @classmethod
     def of(
-        cls, descriptor: int, path: str, position: int, *, or_incomplete: bool
+        cls, file: LogFile, path: str, position: int, *, or_incomplete: bool
     ) -> Beginning | None:
         """Return the beginning of an open file; None without a first line. Blocking.
 
         Raises:
             OSError: It cannot be read.
         """
-        candidate = look_at(descriptor)
-        start = find_data(descriptor, 0)
+        candidate = file.look()
+        start = file.find_data(0)
         if start is None:
             return None
         line = find_first_line(candidate.read_at, start, or_incomplete=or_incomplete)

@@ -384,12 +384,14 @@ class FileSource:
                 self._scan_due = True
                 continue
             try:
-                opened = await self._in_thread(partial(take_up, path, key, Guess([row]).recognise))
+                opened = await self._in_thread(
+                    partial(take_up, path, key, Guess([row]).recognise, self._pool)
+                )
             except OSError:
                 opened = None
             if opened is None or opened.row is None:
                 if opened is not None:
-                    await self._in_thread(opened.raw.close)
+                    await self._in_thread(opened.file.close)
                 self._scan_due = True
                 continue
             await self._begin(opened, path, file.modified)
@@ -471,7 +473,7 @@ class FileSource:
         """Open *files*: together, as every step on a thread costs more than a file does."""
 
         def look() -> deque[tuple[Found, Opened | OSError | None]]:
-            return deque((file, _taken_up(file, guess)) for file in files)
+            return deque((file, _taken_up(file, guess, self._pool)) for file in files)
 
         looks = await self._in_thread(look)
         try:
@@ -480,7 +482,7 @@ class FileSource:
         finally:
             for _, opened in looks:
                 if isinstance(opened, Opened):
-                    opened.raw.close()
+                    opened.file.close()
 
     async def _opened(self, file: Found, opened: Opened | OSError | None, guess: Guess) -> None:
         if isinstance(opened, OSError):
@@ -492,12 +494,12 @@ class FileSource:
             return
         self.unreadable.discard(file.path)
         if file.key in self._tailers:  # a copy that was taken over
-            opened.raw.close()
+            opened.file.close()
             return
         if opened.row is None:
             opened = await self._leave_deleted(opened, file.path)
         if opened.row is None and self._may_be_copy(file, opened.candidate):
-            await self._in_thread(opened.raw.close)
+            await self._in_thread(opened.file.close)
             return
         await self._supersede(guess, opened.candidate)
         if await self._is_done_with(opened, file):
@@ -525,7 +527,7 @@ class FileSource:
             or (row.path, row.device, row.inode) != (readable(file.path), *file.key)
         ):
             return False
-        opened.raw.close()  # many at once; only read from, so that it does not wait for a disk
+        opened.file.close()  # many at once; only read from, so that it does not wait for a disk
         self._parking.park(file.key, ParkedFile(file.path, file.size, file.modified, row.id))
         return True
 
@@ -535,7 +537,7 @@ class FileSource:
         if tailer is None or tailer.content is None:
             return opened
         row, candidate = tailer.content.current(), opened.candidate
-        if not await self._in_thread(partial(goes_on, candidate, row, tailer.descriptor)):
+        if not await self._in_thread(partial(goes_on, candidate, row, tailer.file)):
             return opened
         await self._close(tailer)
         return replace(opened, row=row)
@@ -579,7 +581,7 @@ class FileSource:
     async def _take_over_copy(self, row: FileRow) -> bool:
         """Read on in the copy of a content whose own file was truncated; whether there is one."""
         found = await self._in_thread(
-            partial(find_copy, row, {*self._tailers, *self._parking.keys})
+            partial(find_copy, row, {*self._tailers, *self._parking.keys}, self._pool)
         )
         if found is None:
             return False
@@ -628,7 +630,7 @@ class FileSource:
         if content is not None:
             position = content.read_to
         tailer = Tailer(
-            opened.raw, path, position=position, clock=self._clock, pool=self._pool,
+            opened.file, path, position=position, clock=self._clock, pool=self._pool,
             max_line_bytes=self.settings.max_line_bytes,
         )  # fmt: skip
         if row is not None:
@@ -705,7 +707,7 @@ class FileSource:
 
         def look() -> list[tuple[Tailer, Beginning]]:
             beginnings = (
-                (tailer, Beginning.of(tailer.descriptor, readable(tailer.path), tailer.position,
+                (tailer, Beginning.of(tailer.file, readable(tailer.path), tailer.position,
                                       or_incomplete=or_incomplete))
                 for tailer in tailers
             )  # fmt: skip
@@ -856,14 +858,16 @@ class FileSource:
         if key in self._tailers:
             return
         try:
-            opened = await self._in_thread(partial(take_up, path, key, Guess([row]).recognise))
+            opened = await self._in_thread(
+                partial(take_up, path, key, Guess([row]).recognise, self._pool)
+            )
         except OSError as error:
             self._say_unreadable(path, error)
             return
         if opened is None:
             return
         if opened.row is None:
-            await self._in_thread(opened.raw.close)
+            await self._in_thread(opened.file.close)
             self._vanished(row)
             return
         tailer = await self._start(opened, path)
@@ -890,9 +894,9 @@ def _closed(tailer: Tailer) -> tuple[int, int] | None:
         return None
 
 
-def _taken_up(file: Found, guess: Guess) -> Opened | OSError | None:
+def _taken_up(file: Found, guess: Guess, pool: ThreadPoolExecutor) -> Opened | OSError | None:
     try:
-        return take_up(file.path, file.key, guess.recognise)
+        return take_up(file.path, file.key, guess.recognise, pool)
     except OSError as error:
         return error
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from concurrent.futures import Executor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
-
-from aiofiles.threadpool import wrap
+from typing import TypeVar
 
 from logship.ids import TAIL_BYTES
 from logship.interfaces import Clock
 from logship.model import Chunk
 from logship.sources.file.content import FileContent
-from logship.sources.file.identity import FINGERPRINT_BYTES, find_data, fingerprint_of
+from logship.sources.file.identity import FINGERPRINT_BYTES, fingerprint_of
+from logship.sources.file.log_file import LogFile
 from logship.sources.file.long_line import LongLine
-
-if TYPE_CHECKING:
-    from io import FileIO
 
 __all__ = ["Tailer", "day_of"]
 
@@ -29,9 +24,10 @@ T = TypeVar("T")
 
 
 class Tailer:
-    """Reads one file from a position on. Owns the descriptor.
+    """Reads one file from a position on, and closes it.
 
     Attributes:
+        file: What it reads.
         path: Where the file lies now, as far as known.
         content: What is known of the content; None until its first line is complete.
         position: Offset up to which bytes were read.
@@ -49,10 +45,10 @@ class Tailer:
     """
 
     def __init__(
-        self, raw: FileIO, path: str, *, position: int, clock: Clock, pool: Executor,
+        self, file: LogFile, path: str, *, position: int, clock: Clock, pool: Executor,
         max_line_bytes: int,
     ) -> None:  # fmt: skip
-        self.path, self.position = path, position
+        self.file, self.path, self.position = file, path, position
         self.content: FileContent | None = None
         self.at_end = self.is_rewritten = self.is_ready = self.is_blocked = False
         self.grown_at = float("-inf")
@@ -60,8 +56,7 @@ class Tailer:
         self.modified = 0
         self.gone_since: float | None = None
         self.cut_lines = self.skipped_nul_bytes = 0
-        self._raw, self._clock, self._pool = raw, clock, pool
-        self._file = wrap(raw, executor=pool)
+        self._clock, self._pool = clock, pool
         self._max_line_bytes = max_line_bytes
         self._start = position  # of what was read and not given out yet
         self._carry = b""
@@ -71,13 +66,11 @@ class Tailer:
         self._hole_end = 0
         self._continues = False
         self._long: LongLine | None = None
-        stat = os.fstat(raw.fileno())
-        self.key = (stat.st_dev, stat.st_ino)
 
     @property
-    def descriptor(self) -> int:
-        """Of the open file."""
-        return self._raw.fileno()
+    def key(self) -> tuple[int, int]:
+        """Device and inode of the file."""
+        return self.file.key
 
     @property
     def given_out(self) -> int:
@@ -112,11 +105,11 @@ class Tailer:
         Raises:
             OSError: It cannot be looked at.
         """
-        stat = os.fstat(self._raw.fileno())
-        if stat.st_size != self.position:
+        if self.file.size() != self.position:
             return None
-        self._raw.close()
-        return stat.st_size, stat.st_mtime_ns
+        status = self.file.status()
+        self.file.close()
+        return status.st_size, status.st_mtime_ns
 
     def start_from(self, content: FileContent, tail: bytes) -> None:
         """Begin giving out chunks of *content*; *tail* are the bytes before the position."""
@@ -184,15 +177,15 @@ class Tailer:
 
     async def is_deleted(self) -> bool:
         """Return whether the open file has no name any more: what is left unread is lost."""
-        return (await self._in_thread(os.fstat, self._raw.fileno())).st_nlink == 0
+        return (await self._in_thread(self.file.status)).st_nlink == 0
 
     async def size(self) -> int:
-        """Return the size of the open file, wherever it lies now."""
-        return (await self._in_thread(os.fstat, self._raw.fileno())).st_size
+        """Return the size of the content, wherever the file lies now."""
+        return await self._in_thread(self.file.size)
 
     async def close(self) -> None:
         """Close the descriptor."""
-        await self._in_thread(self._raw.close)
+        await self._in_thread(self.file.close)
 
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
@@ -204,8 +197,7 @@ class Tailer:
         read in the same call, so that nothing can happen between.
         """
         before, was_at_end = self._before, self.at_end
-        self._raw.seek(self.position - len(before))  # sets a number; no I/O
-        data: bytes = await self._file.read(len(before) + READ_BYTES)
+        data = await self.file.read(self.position - len(before), len(before) + READ_BYTES)
         self.at_end = len(data) < len(before) + READ_BYTES
         if not data.startswith(before + content.fingerprint[self.position :]) or (
             was_at_end and not await self._begins_as(content.fingerprint)
@@ -223,12 +215,12 @@ class Tailer:
         count = min(self.position, len(fingerprint))
         if count <= len(self._before) and self.position == count:
             return True  # the bytes before the position are all there is
-        beginning = await self._in_thread(os.pread, self.descriptor, count, 0)
+        beginning = await self._in_thread(self.file.read_at, 0, count)
         return beginning == fingerprint[:count]
 
     async def _goes_on_behind_nul_bytes(self) -> bool:
         if self._hole_end <= self.position:
-            found = await self._in_thread(find_data, self.descriptor, self.position)
+            found = await self._in_thread(self.file.find_data, self.position)
             self._hole_end = found or 0
         return self._hole_end > self.position
 

@@ -19,6 +19,7 @@ from logship.checkpoints.store import FileRow
 from logship.ids import TAIL_BYTES
 from logship.model import Chunk
 from logship.sources.file.content import FileContent
+from logship.sources.file.log_file import PlainFile
 from logship.sources.file.tailer import Tailer
 
 NOW = 1_795_000_000.0
@@ -115,8 +116,9 @@ def read(
     async def run(path: str, pool: ThreadPoolExecutor) -> Reading:
         raw = Growing(path, sizes, start)
         tailer = Tailer(
-            raw, path, position=start, clock=FixedClock(), pool=pool, max_line_bytes=max_line
-        )
+            PlainFile(raw, pool), path, position=start, clock=FixedClock(), pool=pool,
+            max_line_bytes=max_line,
+        )  # fmt: skip
         tailer.start_from(content_of(offset=start, **content), data[max(0, start - 256) : start])
         reading = Reading()
         before = -1
@@ -299,7 +301,7 @@ def test_file_that_was_written_anew_is_noticed_at_the_next_read(tmp_path: Any, s
         path.write_bytes(line)
         with ThreadPoolExecutor(1) as pool:
             tailer = Tailer(
-                FileIO(path), str(path), position=0, clock=FixedClock(), pool=pool,
+                PlainFile(FileIO(path), pool), str(path), position=0, clock=FixedClock(), pool=pool,
                 max_line_bytes=1 << 20,
             )  # fmt: skip
             tailer.start_from(content_of(), b"")
@@ -333,7 +335,7 @@ def test_unnoted_split_changes_nothing(tmp_path: Any) -> None:
     async def run() -> list[Line]:
         with ThreadPoolExecutor(1) as pool:
             tailer = Tailer(
-                FileIO(path), str(path), position=0, clock=FixedClock(), pool=pool,
+                PlainFile(FileIO(path), pool), str(path), position=0, clock=FixedClock(), pool=pool,
                 max_line_bytes=1 << 20,
             )  # fmt: skip
             tailer.start_from(content_of(notes=notes), b"")
