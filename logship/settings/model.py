@@ -19,9 +19,12 @@ __all__ = [
     "LogSettings",
     "MultilineSettings",
     "ProcessorSettings",
+    "Schema",
     "Settings",
     "SourceSettings",
 ]
+
+Schema = Literal["flat", "ecs"]
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 DAY_SECONDS = 86_400.0
@@ -69,18 +72,22 @@ class IndexSettings:
 
     Attributes:
         name: Pattern with strftime's ``%Y %m %d %H`` and ``{field}`` of the record.
+        data_stream: The data stream that everything goes to instead; None goes by *name*.
         timezone: IANA name; whose midnight divides the days.
         template: Whether the index template is kept up to date.
+        retention_seconds: Indices are deleted when all that they can hold is older; None keeps.
         accept_past_seconds: Older records count as without time; None accepts all since 2000.
         accept_future_seconds: Records further ahead of the reading count as without time.
     """
 
     name: str = "logs-%Y.%m.%d"
+    data_stream: str | None = None
     timezone: str = "UTC"
     template: bool = True
     shards: int = 1
     replicas: int = 1
     refresh_interval_seconds: float = 1.0
+    retention_seconds: float | None = None
     accept_past_seconds: float | None = None
     accept_future_seconds: float = DAY_SECONDS
 
@@ -186,14 +193,31 @@ class DeliverySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldSettings:
+    """``held``: documents that the cluster, not their content, keeps out for now.
+
+    Attributes:
+        after_seconds: They are retried in memory for this long, then from a file.
+        max_bytes: At this size of the files sources wait.
+        limit_seconds: What was held for so long becomes a dead letter; None: never.
+    """
+
+    after_seconds: float = 30.0
+    max_bytes: int = GIB
+    limit_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetterSettings:
     """``dead_letters``: bounds of the dead-letter files.
 
     Attributes:
         max_bytes: At this size delivery of what is rejected waits.
+        max_age_seconds: Older entries are removed, whole days at a time.
     """
 
     max_bytes: int = GIB
+    max_age_seconds: float = 30 * DAY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +233,8 @@ class Settings:
     """Everything that ``logship run`` works from.
 
     Attributes:
+        schema: How fields are named where they are stored: logship's own way, or by the Elastic
+            Common Schema.
         processors: Of every source, after the source's own.
         state_dir: Where checkpoints, dead letters and the agent's identity are kept.
         shutdown_timeout_seconds: From the signal to the end, delivery included.
@@ -217,9 +243,11 @@ class Settings:
     agent: AgentSettings = field(default_factory=AgentSettings)
     elasticsearch: ElasticsearchSettings = field(default_factory=ElasticsearchSettings)
     index: IndexSettings = field(default_factory=IndexSettings)
+    schema: Schema = "flat"
     sources: tuple[SourceSettings, ...] = ()
     processors: tuple[ProcessorSettings, ...] = ()
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
+    held: HeldSettings = field(default_factory=HeldSettings)
     dead_letters: DeadLetterSettings = field(default_factory=DeadLetterSettings)
     log: LogSettings = field(default_factory=LogSettings)
     state_dir: Path = Path("/var/lib/logship")

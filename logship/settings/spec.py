@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from logship.settings import together
 from logship.settings.field_values import Fields
-from logship.settings.index_name import check_index_name
+from logship.settings.index_name import check_data_stream, check_index_name
 from logship.settings.kinds import (
     Choice,
     FilePath,
@@ -30,6 +30,7 @@ from logship.settings.model import (
     DeadLetterSettings,
     DeliverySettings,
     ElasticsearchSettings,
+    HeldSettings,
     IndexSettings,
     LogSettings,
     MultilineSettings,
@@ -125,6 +126,11 @@ INDEX = Section(
             Text(check_index_name),
             "Pattern of index names: %Y %m %d %H of the record's own time, {field} of the record.",
         ),
+        Key(
+            "data_stream",
+            Text(check_data_stream),
+            "A data stream that everything goes to, instead of indices by name.",
+        ),
         Key("timezone", Text(check_timezone), "IANA name; whose midnight divides the days."),
         Key("template", Flag(), "Whether the index template is kept up to date."),
         Key("shards", Number(1, 1024), "Primary shards of new indices."),
@@ -133,6 +139,11 @@ INDEX = Section(
             "refresh_interval",
             Time(0.1, DAY_SECONDS),
             "How soon stored records are found by searches.",
+        ),
+        Key(
+            "retention",
+            Time(DAY_SECONDS, YEARS_SECONDS),
+            "Indices are deleted when everything in them is older; null keeps them.",
         ),
         Key(
             "accept_past",
@@ -145,7 +156,7 @@ INDEX = Section(
             "Records further ahead of the time of reading count as without time.",
         ),
     ),
-    later=("data_stream", "retention"),
+    finish=together.finish_index,
 )
 
 PROCESSORS = ListOf(Processor())
@@ -312,6 +323,23 @@ DELIVERY = Section(
     later=("when_full", "id_key"),
 )
 
+HELD = Section(
+    HeldSettings,
+    (
+        Key(
+            "after",
+            Time(0.0, HOUR_SECONDS),
+            "Held records are retried in memory for this long, then from a file.",
+        ),
+        Key("max_bytes", Size(KIB, TIB), "At this size of the files sources wait."),
+        Key(
+            "limit",
+            Time(1.0, YEARS_SECONDS),
+            "What was held for so long becomes a dead letter; null: never.",
+        ),
+    ),
+)
+
 DEAD_LETTERS = Section(
     DeadLetterSettings,
     (
@@ -320,8 +348,12 @@ DEAD_LETTERS = Section(
             Size(KIB, TIB),
             "At this size of the dead-letter files, delivery of what is rejected waits.",
         ),
+        Key(
+            "max_age",
+            Time(DAY_SECONDS, YEARS_SECONDS),
+            "Older dead letters are removed, whole days at a time.",
+        ),
     ),
-    later=("max_age",),
 )
 
 LOG = Section(
@@ -347,6 +379,11 @@ SETTINGS = Section(
         Key("elasticsearch", ELASTICSEARCH, "Where documents go."),
         Key("index", INDEX, "Which index a document goes to, and its template."),
         Key(
+            "schema",
+            Choice(("flat", "ecs")),
+            "How fields are named where they are stored; ecs is the Elastic Common Schema.",
+        ),
+        Key(
             "sources",
             ListOf(SOURCE, at_least_one=True),
             "Where records come from.",
@@ -354,6 +391,7 @@ SETTINGS = Section(
         ),
         Key("processors", PROCESSORS, "Of every source, in order, after the source's own."),
         Key("delivery", DELIVERY, "How documents are batched and sent."),
+        Key("held", HELD, "Records that the cluster, not their content, keeps out for now."),
         Key("dead_letters", DEAD_LETTERS, "Bounds of the dead-letter files."),
         Key("log", LOG, "logship's own log on stderr."),
         Key(
@@ -371,7 +409,6 @@ SETTINGS = Section(
     ),
     later=(
         "schema",
-        "held",
         "spool",
         "workers",
         "monitoring",
@@ -389,6 +426,7 @@ SECTIONS: dict[str, Section] = {
     "sources[]": SOURCE,
     "sources[].multiline": MULTILINE,
     "delivery": DELIVERY,
+    "held": HELD,
     "dead_letters": DEAD_LETTERS,
     "log": LOG,
 }

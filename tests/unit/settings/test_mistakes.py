@@ -222,7 +222,6 @@ def test_one_wrong_setting_of_a_source(text: str, expected: str, mistakes: Mista
 
 NOT_YET = [
     "schema: ecs",
-    "held: {}",
     "spool: {}",
     "workers: 2",
     "monitoring: {}",
@@ -233,7 +232,6 @@ NOT_YET = [
     "index: {retention: 90d}",
     "delivery: {when_full: wait}",
     "delivery: {id_key: a}",
-    "dead_letters: {max_age: 30d}",
     *(
         f"sources: [{{paths: a, {key}: x}}]"
         for key in (
