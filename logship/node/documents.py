@@ -195,6 +195,8 @@ class DocumentReader:
             if child is None:
                 return
         if isinstance(child, ObjectNode):
+            if not child.is_enabled:
+                return
             if not isinstance(value, dict):
                 shown = "null" if path and isinstance(path[-1], int) else name
                 place = self._place(path)
@@ -203,8 +205,6 @@ class DocumentReader:
                     "object, but found a concrete value"
                 )
                 raise NodeError(400, "document_parsing_exception", reason)
-            if not child.is_enabled:
-                return
             if unfolded:
                 ((key, below),) = value.items()
                 self._named(child, key, below, path, (*names, key), unfolded=unfolded - 1)

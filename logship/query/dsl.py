@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
@@ -28,7 +27,7 @@ from logship.query.words import is_text_field
 
 __all__ = ["level_terms", "to_dsl"]
 
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?")
+_YEAR, _MONTH = re.compile(r"\d{4}"), re.compile(r"\d{4}-\d\d")
 
 
 def to_dsl(
@@ -37,9 +36,11 @@ def to_dsl(
     """Return what finds *query* in Elasticsearch.
 
     Uses ``bool`` (``filter``, ``should`` with ``minimum_should_match``, ``must_not``),
-    ``match``, ``match_phrase``, ``terms``, ``range``, ``exists``, ``wildcard``, ``prefix``,
-    ``regexp``, ``ids`` and ``match_all``. Nothing scores. A range over levels
-    (``level >= WARNING``) becomes the names of the levels in it.
+    ``match``, ``match_phrase``, ``multi_match``, ``terms``, ``range``, ``exists``, ``wildcard``,
+    ``prefix``, ``regexp``, ``ids`` and ``match_all``. Nothing scores. A range over levels
+    (``level >= WARNING``) becomes the names of the levels in it. A word that a field cannot hold
+    (``status:error`` where the status is a number) finds nothing; a range with such an end, and
+    a pattern on numbers, is refused by Elasticsearch.
 
     Args:
         query: As read by ``parse``.
@@ -107,14 +108,20 @@ class _Translator:
         # Words of a text are indexed in lower case, and patterns are not analysed.
         is_text = is_text_field(field, self.default_fields)
         match node:
+            case Word() | Phrase() if field == "_id":
+                return {"ids": {"values": [node.text]}}
+            case Word() | Phrase() if is_time_field(field):
+                bound = Bound(node.text, inclusive=True)
+                return self._range(Range(field, bound, bound, node.position))
             case Word():
-                if field == "_id":
-                    return {"ids": {"values": [node.text]}}
-                return {"match": {field: {"query": node.text, "operator": self.default_operator}}}
+                words = {"query": node.text, "operator": self.default_operator}
+                return {"match": {field: words if is_text else {**words, "lenient": True}}}
             case Phrase():
-                if field == "_id":
-                    return {"ids": {"values": [node.text]}}
-                return {"match_phrase": {field: node.text}}
+                # The one that can be lenient passes over metadata such as _index.
+                if is_text or field.startswith("_"):
+                    return {"match_phrase": {field: node.text}}
+                phrase = {"type": "phrase", "query": node.text, "fields": [field]}
+                return {"multi_match": {**phrase, "lenient": True}}
             case Wildcard():
                 pattern = node.pattern.lower() if is_text else node.pattern
                 stem = pattern[:-1]
@@ -130,12 +137,14 @@ class _Translator:
             ranks = level_range(node)
             if ranks is not None:
                 return level_terms(node.field, *ranks)
+        # As text, which every field reads as its own: a number would mean milliseconds to a date.
+        is_time = is_time_field(node.field)
         limits: dict[str, Any] = {}
         if node.lower is not None:
-            limits["gte" if node.lower.inclusive else "gt"] = number_or_text(node.lower.text)
+            limits["gte" if node.lower.inclusive else "gt"] = _end(node.lower.text, is_time)
         if node.upper is not None:
-            limits["lte" if node.upper.inclusive else "lt"] = number_or_text(node.upper.text)
-        if self.time_zone is not None and is_time_field(node.field):
+            limits["lte" if node.upper.inclusive else "lt"] = _end(node.upper.text, is_time)
+        if self.time_zone is not None and is_time:
             limits["time_zone"] = self.time_zone
         return {"range": {node.field: limits}}
 
@@ -163,9 +172,10 @@ def _level_bound(bound: Bound | None, open_end: int, *, step: int) -> int | None
     return rank + step
 
 
-def number_or_text(text: str) -> int | float | str:
-    """Return the number that *text* spells, or *text* when writing the number would change it."""
-    if not _NUMBER.fullmatch(text) or len(text) > 18:
+def _end(text: str, is_time: bool) -> str:
+    """Return an end of a range. A year or a month reaches to its end, not to its first day's."""
+    if not is_time:
         return text
-    number: int | float = float(text) if "." in text else int(text)
-    return number if math.isfinite(number) and str(number) == text else text
+    if _YEAR.fullmatch(text):
+        return f"{text}||/y"
+    return f"{text}||/M" if _MONTH.fullmatch(text) else text

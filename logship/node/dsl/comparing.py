@@ -7,7 +7,7 @@ from typing import Any
 
 from logship.node.errors import NodeError, failed_query
 from logship.node.fields import Field
-from logship.node.values import BadValue, address_of, boolean_of, float_of, single
+from logship.node.values import BadValue, address_of, float_of, single, value_text
 
 
 def converter(field: Field) -> Callable[[Any], Any]:
@@ -18,7 +18,7 @@ def converter(field: Field) -> Callable[[Any], Any]:
             if field.family == "ip":
                 return address_of(value)
             if field.family == "boolean":
-                return boolean_of(value)
+                return wanted_boolean(value)
             number = float_of("double", value)
         except BadValue as error:
             reason = str(error.build(b"", (0, 0))["reason"])
@@ -31,6 +31,18 @@ def converter(field: Field) -> Callable[[Any], Any]:
         return value if isinstance(value, int) else number
 
     return convert
+
+
+def wanted_boolean(value: Any) -> bool:
+    """Return what a query looks for in a boolean field; unlike in documents, "" is not false.
+
+    Raises:
+        NodeError: It is neither true nor false.
+    """
+    text = value_text(value)
+    if text not in {"true", "false"}:
+        raise not_created(f"Can't parse boolean value [{text}], expected [true] or [false]")
+    return text == "true"
 
 
 def between(bounds: dict[str, Any], convert: Callable[[Any], Any]) -> Callable[[Any], bool]:

@@ -201,6 +201,7 @@ class Compiler:
                     body["query"],
                     slop=int(body.get("slop", 0)),
                     prefix=kind == "phrase_prefix",
+                    lenient=bool(options["lenient"]),
                 ).boosted(boost)
                 for path, boost in fields
             ]

@@ -9,7 +9,13 @@ from typing import Any
 from logship.node import dates
 from logship.node.analysis import index_pieces
 from logship.node.dsl import patterns
-from logship.node.dsl.comparing import between, converter, follows, not_created
+from logship.node.dsl.comparing import (
+    between,
+    converter,
+    follows,
+    not_created,
+    wanted_boolean,
+)
 from logship.node.dsl.compiled import (
     Compiled,
     Predicate,
@@ -22,7 +28,7 @@ from logship.node.dsl.compiled import (
 )
 from logship.node.errors import NodeError, failed_query
 from logship.node.fields import Field, FlattenedKey
-from logship.node.values import BadValue, address_of, boolean_of, float_of, integer_of, value_text
+from logship.node.values import BadValue, address_of, float_of, integer_of, value_text
 from logship.node.view import Doc, View
 
 METADATA = frozenset({"_id", "_index", "_ignored"})
@@ -126,7 +132,7 @@ class Leaves:
             if field.family == "float":
                 return float_of(field.type, value)
             if field.family == "boolean":
-                return boolean_of(value)
+                return wanted_boolean(value)
             if field.family == "ip":
                 return address_of(value)
         except BadValue as error:
@@ -138,9 +144,6 @@ class Leaves:
                     "reason": f'For input string: "{value}"',
                 }
                 reason = str(cause["reason"])
-            if field.family == "boolean":
-                reason = f"Can't parse boolean value [{value}], expected [true] or [false]"
-                cause = {"type": "illegal_argument_exception", "reason": reason}
             raise not_created(reason, cause) from None
         raise failed_query(f"Field [{field.path}] of type [{field.type}] does not support terms")
 
@@ -185,11 +188,18 @@ class Leaves:
             words=both_words(words) if needed >= len(tokens) else either_words(words),
         )
 
-    def phrase(self, path: str, text: Any, *, slop: int = 0, prefix: bool = False) -> Compiled:
+    def phrase(
+        self, path: str, text: Any, *, slop: int = 0, prefix: bool = False, lenient: bool = False
+    ) -> Compiled:
         """Match documents that have the words of *text* in *path*, one after the other."""
         field = self.view.field(path)
         if not isinstance(field, Field) or field.family != "text":
-            return self.prefix(path, value_text(text)) if prefix else self.term(path, text)
+            try:
+                return self.prefix(path, value_text(text)) if prefix else self.term(path, text)
+            except NodeError:
+                if lenient:
+                    return nothing()
+                raise
         tokens = field.analyze(value_text(text))
         if not tokens:
             return nothing()
@@ -319,7 +329,7 @@ class Leaves:
         return Compiled(self._any(path, between(bounds, convert)))
 
     def _date_range(self, path: str, field: Field, bounds: dict[str, Any]) -> Compiled:
-        fmt = dates.date_format(bounds["format"]) if bounds.get("format") else field.format
+        fmt = _format_of(bounds, field)
         zone = dates.parse_zone(str(bounds.get("time_zone") or "UTC"))
         low: int | None = None
         high: int | None = None
@@ -351,6 +361,15 @@ class Leaves:
             high=None if high is None else (high + 1) * field.unit - 1,
             only_times=True,
         )
+
+
+def _format_of(bounds: dict[str, Any], field: Field) -> dates.DateFormat:
+    if bounds.get("format"):
+        return dates.date_format(bounds["format"])
+    ends = (bounds.get(name) for name in ("gte", "gt", "lte", "lt"))
+    if any(isinstance(end, int | float) for end in ends):
+        return dates.date_format("epoch_millis")  # a number at one end, and both are read so
+    return field.format
 
 
 def _is_indexed_as_words(field: Field) -> bool:

@@ -15,23 +15,6 @@ REAL = pytest.param("real", marks=pytest.mark.real_es)
 SERVERS = ["node"] if unwanted() else ["node", REAL]
 
 
-# What is known to be wrong, by the name of the test: to be emptied.
-YEAR = "a year as the end of a range is sent as a number, which means milliseconds"
-KNOWN = {
-    "test_refused[node-number and date]": "takes numbers and dates as ends of one range",
-    "test_refused[node-bad boolean]": "takes an empty text for false",
-    "test_query[node-@timestamp >= 2027]": YEAR,
-    "test_query[real-@timestamp >= 2027]": YEAR,
-}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Expect what is known to be wrong, and nothing else, to fail."""
-    for item in items:
-        if "contract" in item.path.parts and item.name in KNOWN:
-            item.add_marker(pytest.mark.xfail(reason=KNOWN[item.name]))
-
-
 @pytest.fixture(scope="session", params=SERVERS)
 def server(request: pytest.FixtureRequest) -> str:
     """Where the server under test answers."""

@@ -148,6 +148,10 @@ status > 404
 status < 0
 status:-1
 status != 200
+status:error
+status:"not a number"
+not status:error
+status:error or level:CRITICAL
 status:*
 not status:*
 status >= 400 and not path:"/health"
@@ -185,6 +189,8 @@ extra.order.id:7
 extra.order.id >= 7
 extra.order.paid:true
 extra.order.paid:false
+extra.order.paid:""
+extra.order.paid:maybe
 items.sku:a
 client:10.0.0.1
 nosuchfield:x
@@ -192,6 +198,16 @@ not nosuchfield:x
 nosuchfield:*
 @timestamp:*
 @timestamp >= 2027
+@timestamp < 2027
+@timestamp > 2025
+@timestamp <= 2026
+@timestamp > 2026
+@timestamp <= 2026-11
+@timestamp:2026
+@timestamp:2026-11
+@timestamp:[2026-10 TO 2026-11]
+@timestamp >= 1795257000000
+@timestamp:1795219200000
 @timestamp >= 2026-11-21
 @timestamp > 2026-11-21
 @timestamp <= 2026-11-21

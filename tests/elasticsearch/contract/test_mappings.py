@@ -310,3 +310,15 @@ def test_first_value_decides(client: Client, name: str) -> None:
         name, [{"a": 1}, {"a": "x"}, {"a": {"b": 1}}, {"b": {"c": 1}}, {"b": 1}]
     )
     assert [item["status"] for item in created] == [201, 400, 400, 201, 400]
+
+
+def test_disabled_object(client: Client, name: str) -> None:
+    """What a mapping switches off takes anything and is not searched."""
+    properties = {"n": {"type": "object", "enabled": False}}
+    client.request("PUT", f"/{name}", {"mappings": {"properties": properties}})
+    documents = [{"n": "text"}, {"n": {"a": 1}}, {"n": [1, "a", {"b": 2}]}, {"n.c": 5}]
+    assert [item["status"] for item in client.create(name, documents)] == [201] * 4
+    assert client.ids(name, {"exists": {"field": "n"}}) == []
+    assert client.ids(name, {"match": {"n.a": 1}}) == []
+    found = client.request("GET", f"/{name}/_mapping").json[name]["mappings"]["properties"]
+    assert found == properties

@@ -238,6 +238,17 @@ REFUSED: dict[str, tuple[object, str]] = {
         "parse_exception",
     ),
     "bad boolean": ({"query": {"match_phrase": {"yes": ""}}}, "query_shard_exception"),
+    "no boolean": ({"query": {"terms": {"yes": [""]}}}, "query_shard_exception"),
+    "bad end of booleans": ({"query": {"range": {"yes": {"gte": ""}}}}, "query_shard_exception"),
+    "bad end of numbers": (
+        {"query": {"range": {"log.offset": {"gte": "x"}}}},
+        "query_shard_exception",
+    ),
+    "bad phrase": (
+        {"query": {"multi_match": {"type": "phrase", "query": "x", "fields": ["log.offset"]}}},
+        "query_shard_exception",
+    ),
+    "pattern of numbers": ({"query": {"prefix": {"log.offset": "4"}}}, "query_shard_exception"),
     "bad query string": (
         {"query": {"query_string": {"query": "a AND ("}}},
         "query_shard_exception",
