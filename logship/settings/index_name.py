@@ -1,4 +1,6 @@
-"""Which texts can be ``index.name``: what Elasticsearch accepts, and what it would not capture.
+"""Which texts can be ``index.name`` or ``index.data_stream``.
+
+What Elasticsearch accepts, and what its own templates would not capture.
 
 Sources: Elasticsearch 8 reference, "Create index API", path parameters; "Avoid index pattern
 collisions" under "Index templates".
@@ -11,10 +13,12 @@ from fnmatch import fnmatchcase
 
 from logship.settings.tree import quote
 
-__all__ = ["check_index_name"]
+__all__ = ["check_data_stream", "check_index_name", "date_parts"]
 
 ELASTICS_OWN = ("logs-*-*", "metrics-*-*", "traces-*-*", "synthetics-*-*")
 MAX_BYTES = 255
+# Those of a data stream's own indices: .ds-NAME-2026.11.21-000001
+MAX_STREAM_BYTES = MAX_BYTES - len(".ds--2026.11.21-000001")
 _DIRECTIVES = {
     "%Y": "2026",
     "%y": "26",
@@ -65,6 +69,42 @@ def check_index_name(pattern: str) -> str:
         raise ValueError(f"is longer than {MAX_BYTES} bytes")
     _refuse_captured(pattern, example)
     return pattern
+
+
+def check_data_stream(name: str) -> str:
+    """Return *name* when a data stream can have it.
+
+    Raises:
+        ValueError: What is wrong with it and what to write.
+    """
+    if "%" in name or "{" in name:
+        raise ValueError(
+            f"{quote(name)} has a date or a field; a data stream has one name, for example "
+            '"logs-app-default" (dates and fields go into index.name)'
+        )
+    if name != name.lower():
+        raise ValueError(f"{quote(name)} has upper-case letters, which no data stream may have")
+    illegal = _ILLEGAL.search(name)
+    if illegal:
+        raise ValueError(f"{quote(name)} contains {quote(illegal[0])}, which no data stream may")
+    if name[0] in "-_+.":
+        raise ValueError(f"{quote(name)} begins with {quote(name[0])}, which it may not")
+    if len(name.encode()) > MAX_STREAM_BYTES:
+        raise ValueError(f"is longer than {MAX_STREAM_BYTES} bytes")
+    return name
+
+
+def date_parts(pattern: str) -> set[str]:
+    """Return the letters of the date parts in a checked pattern: ``{"Y", "m", "d"}``."""
+    found: set[str] = set()
+
+    def note(match: re.Match[str]) -> str:
+        found.add(match[0][1:])
+        return ""
+
+    dated = _JODA_DATE.sub(lambda match: _WORD.sub(lambda word: _JODA[word[0]], match[1]), pattern)
+    _PERCENT.sub(note, dated)
+    return found
 
 
 def _refuse_captured(pattern: str, example: str) -> None:

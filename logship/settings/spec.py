@@ -408,7 +408,6 @@ SETTINGS = Section(
         ),
     ),
     later=(
-        "schema",
         "spool",
         "workers",
         "monitoring",

@@ -10,14 +10,16 @@ from dataclasses import replace
 from itertools import chain, count
 from urllib.parse import unquote
 
-from logship.settings.model import DeliverySettings, SourceSettings
+from logship.settings.index_name import date_parts
+from logship.settings.model import DeliverySettings, IndexSettings, SourceSettings
 from logship.settings.sections import Given
 from logship.settings.texts import credentials
 from logship.settings.tree import quote
-from logship.settings.units import format_size
+from logship.settings.units import format_duration, format_size
 
 __all__ = [
     "finish_elasticsearch",
+    "finish_index",
     "finish_multiline",
     "finish_settings",
     "finish_source",
@@ -30,6 +32,9 @@ AUTHENTICATIONS = (
     ("username", "password", "password_file"),
     ("bearer_token", "bearer_token_file"),
 )
+# Date parts that together name a year, month, week, day or hour.
+PERIODS = ({"Y"}, {"Y", "m"}, {"G", "V"}, {"Y", "m", "d"}, {"Y", "j"},
+           {"Y", "m", "d", "H"}, {"Y", "j", "H"})  # fmt: skip
 ANY_AUTHENTICATION = tuple(key for keys in AUTHENTICATIONS for key in keys)
 
 
@@ -56,6 +61,32 @@ def finish_elasticsearch(given: Given) -> None:
         if given.has("hosts"):
             given.wrong("cloud_id", "hosts is given as well; keep one of the two")
         values["hosts"] = ()
+
+
+def finish_index(given: Given) -> None:
+    """Indices or a data stream; and a retention that index names can tell."""
+    values = given.values
+    is_stream = given.has("data_stream")
+    for key in ("name", "timezone"):
+        if is_stream and given.has(key):
+            given.wrong(key, "goes with indices by name, and data_stream is given; keep one")
+    retention: float | None = values.get("retention")
+    if retention is None or is_stream or (given.has("name") and "name" not in values):
+        return
+    name: str = values.get("name", IndexSettings().name)
+    if {part.replace("y", "Y") for part in date_parts(name)} not in PERIODS:
+        given.wrong(
+            "retention",
+            f"goes by the date in index names, and {quote(name)} has none that tells their age; "
+            'write for example "app-%Y.%m.%d"',
+        )
+    accept_past: float | None = values.get("accept_past")
+    if accept_past is not None and accept_past >= retention:
+        given.wrong(
+            "accept_past",
+            f"{format_duration(accept_past)} is not below retention "
+            f"({format_duration(retention)}): older records would be stored and deleted at once",
+        )
 
 
 def finish_multiline(given: Given) -> None:

@@ -221,15 +221,12 @@ def test_one_wrong_setting_of_a_source(text: str, expected: str, mistakes: Mista
 
 
 NOT_YET = [
-    "schema: ecs",
     "spool: {}",
     "workers: 2",
     "monitoring: {}",
     "metrics: []",
     "alerts: {}",
     "elasticsearch: {proxy: a}",
-    "index: {data_stream: a}",
-    "index: {retention: 90d}",
     "delivery: {when_full: wait}",
     "delivery: {id_key: a}",
     *(
