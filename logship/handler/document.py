@@ -22,6 +22,7 @@ from logship.schema.flat import RESERVED, SCALARS, TEXTS, lift
 from logship.schema.levels import standard_level
 from logship.schema.traces import SPAN_SPELLINGS, TRACE_SPELLINGS
 from logship.sinks.index_names import IndexNames
+from logship.spool import envelope
 
 __all__ = ["Documenter", "Encoded", "record_of"]
 
@@ -67,6 +68,10 @@ class Encoded:
         """Give it its place in a queue and, the first time, its id."""
         self.number = number
         self.id = self.id or counter_id(number)
+
+    def envelope(self) -> bytes:
+        """Return it as a line of a spool file."""
+        return envelope(self.head, self.id, b"{" + self.body)
 
     def settle(self, count: int) -> None:
         """Say that it is delivered, or refused for good; *count* is 1."""

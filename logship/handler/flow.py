@@ -19,12 +19,12 @@ from logship.handler.drops import Tally, report_record
 from logship.handler.letters import Letters
 from logship.handler.process import is_ending
 from logship.handler.recovery import Recovery
-from logship.handler.spool import Spool
 from logship.model import Documents
 from logship.pipeline import Delivery
 from logship.sinks.dead_letters import DeadLetterFiles
 from logship.sinks.elasticsearch import ElasticsearchSink
 from logship.sinks.elasticsearch.template import confirm_template
+from logship.spool import Spool
 
 if TYPE_CHECKING:
     from logship.handler.shipper import Shipper
@@ -245,7 +245,7 @@ class Flow:
         entries = self._shipper.take(TAKEN_AT_ONCE, self._settings.delivery.batch_bytes)
         if not entries:
             return
-        written, why = self._spool.append(entries, sync=False)
+        written, why = self._spool.append((entry.envelope() for entry in entries), sync=False)
         self._shipper.count_spooled(entries[:written])
         self._has_spooled = True
         if why:

@@ -15,8 +15,8 @@ from logship.handler.account import Account, stats_of
 from logship.handler.document import Documenter, Encoded
 from logship.handler.queue import Overflow, Queue
 from logship.handler.shipper import HURRY_SECONDS, Shipper, ShipperSettings
-from logship.handler.spool import Spool
 from logship.settings.texts import without_credentials
+from logship.spool import Spool
 
 __all__ = ["Life", "LifeSettings"]
 
@@ -218,7 +218,7 @@ class Life:
         if settings.spool_dir is not None:
             limit, name = settings.spool_max_bytes, f"{self.documenter.prefix}.rest"
             spool = Spool(settings.spool_dir, max_bytes=limit, name=name)
-            kept, why = spool.append(rest, sync=True)
+            kept, why = spool.append((entry.envelope() for entry in rest), sync=True)
             spool.finish()
             self.account.spooled += kept
             if why:

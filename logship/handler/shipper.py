@@ -19,8 +19,8 @@ from logship.handler.account import Account
 from logship.handler.document import Documenter, Encoded
 from logship.handler.gently import importing_gently
 from logship.handler.queue import Queue
-from logship.handler.spool import Spool
 from logship.settings.model import DeliverySettings, ElasticsearchSettings, IndexSettings
+from logship.spool import Spool
 
 if TYPE_CHECKING:
     import asyncio

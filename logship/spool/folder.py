@@ -1,17 +1,10 @@
-"""The spool: documents that must outlive their process, in files of envelopes.
+"""A spool folder: files of envelopes, each with one writer, and later one reader.
 
-A folder (0700) of NDJSON files (0600), one document a line::
-
-    {"index": "logs-2026.11.21", "id": "…", "doc": {…}}
-
-Index and id were fixed when the record was emitted: whoever ships an envelope sends both as
-they are, so that sending it twice stores it once. ``doc`` is without the ingest stamp.
-
-A writer holds an exclusive ``flock`` on its file until it is complete; a crash lets go of it.
-Who gets the lock ships the file and removes it, and only then lets go. A file begins under a
-name that nobody looks for, and is named ``*.ndjson`` once it is locked, so an empty one is
-never taken for one that was shipped. A line that a crash cut short is no document; what holds
-one is kept as ``*.unreadable`` when the rest of it has been shipped.
+The folder has mode 0700, its files 0600. A writer holds an exclusive ``flock`` on its file
+until it is complete; a crash lets go of it. Who gets the lock sends the file and removes it,
+and only then lets go. A file begins under a name that nobody looks for, and is named
+``*.ndjson`` once it is locked, so an empty one is never taken for one that was sent. What is
+no envelope, like a last line that a crash cut short, is kept in ``*.unreadable``.
 """
 
 from __future__ import annotations
@@ -20,52 +13,16 @@ import fcntl
 import itertools
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import orjson
+from logship.spool.claim import Claim
 
-from logship.handler.document import Encoded
-
-__all__ = ["Claim", "Spool", "envelope"]
+__all__ = ["Spool"]
 
 SEGMENT_BYTES = 8 << 20
 _WRITE_BYTES = 1 << 20
 _numbers = itertools.count()  # of this process's files: no name comes twice
-_heads: dict[bytes, tuple[bytes, bytes]] = {}
-
-
-def envelope(entry: Encoded) -> bytes:
-    """Return *entry* as a line of a spool file."""
-    parts = _heads.get(entry.head)
-    if parts is None:
-        action = orjson.loads(entry.head + b'"}}')["create"]
-        if len(_heads) > 100:
-            _heads.clear()
-        parts = _heads[entry.head] = (orjson.dumps(action["_index"]), action["_id"].encode())
-    index, prefix = parts
-    return b'{"index":%b,"id":"%b%b","doc":{%b}\n' % (index, prefix, entry.id, entry.body)
-
-
-class Claim:
-    """A spool file that this process has locked, to be shipped.
-
-    Attributes:
-        path: Where it lies.
-    """
-
-    def __init__(self, path: Path, descriptor: int) -> None:
-        self.path, self.descriptor = path, descriptor
-
-    def lines(self) -> Iterator[bytes]:
-        """Yield its lines, the newline included where there is one.
-
-        Raises:
-            OSError: It cannot be read.
-        """
-        with open(self.descriptor, "rb", closefd=False) as file:
-            file.seek(0)
-            yield from file
 
 
 class Spool:
@@ -75,7 +32,7 @@ class Spool:
 
     Args:
         max_bytes: Of all files in the folder together.
-        name: What this process's files begin with; no other process may use it.
+        name: What this process's files are known by; no other process may use it.
     """
 
     def __init__(self, directory: Path, *, max_bytes: int, name: str) -> None:
@@ -83,30 +40,32 @@ class Spool:
         self._writing: tuple[Path, int] | None = None
         self._written_bytes = 0
         self._descriptors: set[int] = set()
+        self._found: list[Path] = []  # the oldest last
 
-    def append(self, entries: Sequence[Encoded], *, sync: bool) -> tuple[int, str]:
-        """Append *entries* to the file that is being written, or to a new one.
+    def append(self, envelopes: Iterable[bytes], *, sync: bool) -> tuple[int, str]:
+        """Append *envelopes* to the file that is being written, or to a new one.
 
         Args:
+            envelopes: Lines, each with its newline.
             sync: Whether they must survive a power cut, too.
 
         Returns:
-            How many of them, from the first on, are in the file, and why not all.
+            How many of them, from the first on, are in the file, and why not all; empty: all
+            are.
         """
-        written = 0
+        written, room = 0, _Room(0)
         try:
             descriptor = self._open()
-            room = self._max_bytes - self.size_bytes()
-            for lines in _portions(entries, room):
-                _write_whole(descriptor, b"".join(lines))
+            room = _Room(self._max_bytes - self.size_bytes())
+            for lines in room.portions(envelopes):
+                self._written_bytes += _write_whole(descriptor, b"".join(lines))
                 written += len(lines)
-                self._written_bytes += sum(map(len, lines))
             if sync and written:
                 os.fsync(descriptor)
                 _sync_directory(self.directory)
         except OSError as error:
             return written, f"{self.directory}: {error.strerror or error}"
-        if written < len(entries):
+        if room.is_over:
             return written, f"{self.directory} is full ({self._max_bytes} bytes)"
         if self._written_bytes >= SEGMENT_BYTES:
             self.finish()
@@ -134,31 +93,31 @@ class Spool:
 
     def claim(self) -> Claim | None:
         """Lock a file that nobody holds, the oldest first; None when there is none."""
-        for path in sorted(self.directory.glob("*.ndjson")):
-            try:
-                descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-            except OSError:
-                continue  # gone meanwhile, or another user's
-            self._descriptors.add(descriptor)
-            if _lock(descriptor) and _is_there(path, descriptor):
-                return Claim(path, descriptor)
-            self._close(descriptor)
-        return None
+        claim = self._claim_found()
+        if claim is None:
+            self._found = sorted(self.directory.glob("*.ndjson"), reverse=True)
+            claim = self._claim_found()
+        return claim
 
     def give_up(self, claim: Claim) -> None:
-        """Let others have *claim*, which is not shipped."""
+        """Let others have *claim*, not all of which was sent."""
         self._close(claim.descriptor)
 
-    def remove(self, claim: Claim, *, is_readable: bool) -> None:
-        """Remove *claim*, all of which is shipped, or keep it under a name of its own."""
+    def remove(self, claim: Claim) -> Path | None:
+        """Remove *claim*, all of which is read and settled.
+
+        Returns:
+            Where its bad lines are kept; None without any.
+        """
+        kept = claim.path.with_suffix(".unreadable") if claim.bad_lines else None
         try:
-            if is_readable:
-                claim.path.unlink(missing_ok=True)
-            else:
-                claim.path.replace(claim.path.with_suffix(".unreadable"))
-        except OSError:  # shipped once more by the next one, which changes nothing
+            if kept is not None:
+                _keep_bad_lines(claim, kept)
+            claim.path.unlink(missing_ok=True)
+        except OSError:  # sent once more by the next one, which changes nothing
             pass
         self._close(claim.descriptor)
+        return kept
 
     def let_go_in_child(self) -> None:
         """After a fork, in the child: keep no lock of the parent's alive."""
@@ -184,6 +143,19 @@ class Spool:
         self._writing, self._written_bytes = (path, descriptor), 0
         return descriptor
 
+    def _claim_found(self) -> Claim | None:
+        while self._found:
+            path = self._found.pop()
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except OSError:
+                continue  # gone meanwhile, or another user's
+            self._descriptors.add(descriptor)
+            if _lock(descriptor) and _is_there(path, descriptor):
+                return Claim(path, descriptor)
+            self._close(descriptor)
+        return None
+
     def _close(self, descriptor: int) -> None:
         # In this order: a fork between the two leaves a lock too many in the child; the other
         # way round the child would close whatever has the number by then.
@@ -191,26 +163,44 @@ class Spool:
         os.close(descriptor)
 
 
-def _portions(entries: Iterable[Encoded], room: int) -> Iterator[list[bytes]]:
-    """Cut *entries* into lists of lines that are written at once, as many as there is room for."""
-    lines: list[bytes] = []
-    size = 0
-    for entry in entries:
-        line = envelope(entry)
-        room -= len(line)
-        if room < 0:
-            break
-        lines.append(line)
-        size += len(line)
-        if size >= _WRITE_BYTES:
-            yield lines
-            lines, size = [], 0
-    if lines:
-        yield lines
+class _Room:
+    """What may still be written.
+
+    Attributes:
+        is_over: Whether something did not fit.
+    """
+
+    def __init__(self, room_bytes: int) -> None:
+        self._bytes = room_bytes
+        self.is_over = False
+
+    def portions(self, lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+        """Yield lists of lines that are written at once, as many as there is room for."""
+        portion: list[bytes] = []
+        size = 0
+        for line in lines:
+            if len(line) > self._bytes:
+                self.is_over = True
+                break
+            self._bytes -= len(line)
+            portion.append(line)
+            size += len(line)
+            if size >= _WRITE_BYTES:
+                yield portion
+                portion, size = [], 0
+        if portion:
+            yield portion
 
 
-def _write_whole(descriptor: int, data: bytes) -> None:
-    """Append all of *data* or nothing."""
+def _keep_bad_lines(claim: Claim, path: Path) -> None:
+    try:
+        claim.keep_bad_lines(path)
+    except OSError:  # the disk is full: then all of it is kept
+        claim.path.replace(path)
+
+
+def _write_whole(descriptor: int, data: bytes) -> int:
+    """Append all of *data* or nothing; return how many bytes that are."""
     before = os.lseek(descriptor, 0, os.SEEK_END)
     try:
         view = memoryview(data)
@@ -219,6 +209,7 @@ def _write_whole(descriptor: int, data: bytes) -> None:
     except OSError:
         os.ftruncate(descriptor, before)
         raise
+    return len(data)
 
 
 def _lock(descriptor: int) -> bool:
@@ -230,7 +221,7 @@ def _lock(descriptor: int) -> bool:
 
 
 def _is_there(path: Path, descriptor: int) -> bool:
-    """Whether *path* still names the locked file: it may have been shipped and removed."""
+    """Whether *path* still names the locked file: it may have been sent and removed."""
     try:
         found, held = os.stat(path), os.fstat(descriptor)
     except OSError:

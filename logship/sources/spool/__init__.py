@@ -1,0 +1,1 @@
+"""The spool source: ships the envelopes that handlers left in spool folders."""
