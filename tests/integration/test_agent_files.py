@@ -304,7 +304,7 @@ def test_file_that_cannot_be_read_for_a_while_is_not_doubled(world: World) -> No
     world.write("app.log", "header", "one")
     world.arrive()
     (source,) = agent.agent.sources
-    for tailer in list(source._tailers.values()):  # as after an error of the disk
+    for tailer in source._open_files:  # as after an error of the disk
         os.close(tailer.file._raw.fileno())
         os.open("/", os.O_RDONLY | os.O_DIRECTORY)
     world.write("app.log", "two")

@@ -1,0 +1,367 @@
+"""Opens files: which content is it, where does reading begin, and what became of the others."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+from logship.checkpoints.store import FileRow
+from logship.ids import TAIL_BYTES
+from logship.sources.file.content import FileContent
+from logship.sources.file.context import SourceContext
+from logship.sources.file.copies import begins_alike, find_copy, goes_on, originals
+from logship.sources.file.discovery import Found, Scan
+from logship.sources.file.identity import Candidate
+from logship.sources.file.known import Guess, find_inode
+from logship.sources.file.opening import Opened, readable, take_up
+from logship.sources.file.parking import DESCRIPTORS, ParkedFile
+from logship.sources.file.seeding import Beginning, Seeding
+from logship.sources.file.tailer import Tailer, day_of
+
+__all__ = ["Opener"]
+
+log = logging.getLogger(__name__)
+
+SEEDED_AT_ONCE = 256
+COPY_SECONDS = 0.2  # what may be a copy under way is looked at again after this time
+
+
+class Opener:
+    """Opens files of one source, and gives each the content that it is."""
+
+    def __init__(self, context: SourceContext, seeding: Seeding) -> None:
+        self._context, self._seeding = context, seeding
+        self._at_first: set[tuple[int, int]] | None = None
+        self._copies: dict[tuple[int, int], tuple[int, float]] = {}  # (size, since when)
+
+    def looked(self, found: Scan) -> None:
+        """Remember which files the first look found: they were there before the source was."""
+        if self._at_first is None:
+            self._at_first = set(found.files)
+
+    def opened_all(self) -> None:
+        """Every file that the first look found has been opened once."""
+        self._at_first = set()
+
+    async def open(self, files: Sequence[Found], guess: Guess) -> None:
+        """Open *files*: together, as every step on a thread costs more than a file does."""
+        pool = self._context.pool
+
+        def look() -> deque[tuple[Found, Opened | OSError | None]]:
+            return deque((file, _taken_up(file, guess, pool)) for file in files)
+
+        looks = await self._context.in_thread(look)
+        try:
+            while looks:
+                await self._opened(*looks.popleft(), guess)
+        finally:
+            for _, opened in looks:
+                if isinstance(opened, Opened):
+                    opened.file.close()
+
+    async def begin(self, opened: Opened, path: str, modified: int) -> None:
+        """Tail the file that was opened at *path*."""
+        tailer = await self.start(opened, path)
+        if tailer is not None:
+            tailer.modified = modified
+            self._context.open_files.lies_at(tailer, path)
+            if tailer.content is not None:
+                tailer.content.moved(readable(path), *tailer.key)
+
+    async def start(self, opened: Opened, path: str) -> Tailer | None:
+        """Return a tailer that is ready to read; None when its marks cannot be noted now."""
+        context, candidate, row = self._context, opened.candidate, opened.row
+        position = self._beginning(path, candidate) if row is None else row.offset
+        content = None if row is None else context.known.reopened(row)
+        if content is not None:
+            content = await context.in_thread(partial(_as_parked, content, candidate))
+        if content is not None:
+            position = content.read_to
+        tailer = Tailer(
+            opened.file, path, position=position, clock=context.clock, pool=context.pool,
+            max_line_bytes=context.settings.max_line_bytes,
+        )  # fmt: skip
+        if row is not None:
+            try:
+                await self._resume(tailer, row, candidate, content)
+            except (OSError, sqlite3.Error) as error:
+                await tailer.close()
+                if isinstance(error, OSError):
+                    context.complaints.cannot_read(path, error)
+                else:
+                    context.complaints.cannot_note(context.store.path, error)
+                return None
+        context.parking.leave(tailer.key)
+        context.open_files.add(tailer)
+        return tailer
+
+    async def establish_new(self) -> None:
+        """Give the files of this look their seeds, many at once: every note costs a sync."""
+        context = self._context
+        new = [t for t in context.open_files if t.content is None and t.is_ready]
+        for start in range(0, len(new), SEEDED_AT_ONCE):
+            try:
+                await self.establish(new[start : start + SEEDED_AT_ONCE])
+            except OSError:  # which one, its own turn tells
+                pass
+            except sqlite3.Error as error:
+                context.complaints.cannot_note(context.store.path, error)
+                return
+
+    async def establish(self, tailers: Sequence[Tailer], *, or_incomplete: bool = False) -> None:
+        """Give new contents their seeds, durably, where their first lines are complete.
+
+        Args:
+            or_incomplete: A first line without newline is taken, too.
+
+        Raises:
+            OSError, sqlite3.Error: None of them has its seed.
+        """
+
+        def look() -> list[tuple[Tailer, Beginning]]:
+            beginnings = (
+                (tailer, Beginning.of(tailer.file, readable(tailer.path), tailer.position,
+                                      or_incomplete=or_incomplete))
+                for tailer in tailers
+            )  # fmt: skip
+            return [(tailer, beginning) for tailer, beginning in beginnings if beginning]
+
+        context = self._context
+        looks = await context.in_thread(look)
+        beginnings = [beginning for _, beginning in looks]
+        rows = await self._seeding.add(context.settings.name, beginnings)
+        for (tailer, beginning), row in zip(looks, rows, strict=True):
+            tailer.start_from(context.known.opened(row), beginning.tail)
+
+    async def take_over_copy(self, row: FileRow) -> bool:
+        """Read on in the copy of a content whose own file was truncated; whether there is one."""
+        context = self._context
+        taken = {*context.open_files.keys, *context.parking.keys}
+        found = await context.in_thread(partial(find_copy, row, taken, context.pool))
+        if found is None:
+            return False
+        path, opened = found
+        tailer = await self.start(opened, path)
+        if tailer is None:
+            return False
+        assert tailer.content is not None
+        tailer.content.moved(readable(path), *tailer.key)
+        tailer.gone_since = context.clock.monotonic()
+        self._copies.pop(tailer.key, None)
+        log.info("%s was truncated: it is read to its end from its copy %s.", row.path, path)
+        return True
+
+    async def recover_renamed(self, found: Scan, is_named: Callable[[str], object]) -> None:
+        """Read on in files that were renamed, out of the globs, while no agent ran.
+
+        Args:
+            is_named: Tells whether the globs name a path.
+        """
+        context = self._context
+        for row in context.known.at_rest():
+            key = (row.device, row.inode)
+            if row.gone_at is not None or key in found.files or not is_named(row.path):
+                continue
+            path = await context.in_thread(partial(find_inode, row))
+            if path is None:
+                self._vanished(row)
+            elif path != row.path:  # else it is left out on purpose
+                await self._recover(row, path)
+
+    async def _recover(self, row: FileRow, path: str) -> None:
+        context, key = self._context, (row.device, row.inode)
+        if key in context.open_files:
+            return
+        recognise = Guess([row]).recognise
+        try:
+            opened = await context.in_thread(partial(take_up, path, key, recognise, context.pool))
+        except OSError as error:
+            context.complaints.cannot_read(path, error)
+            return
+        if opened is None:
+            return
+        if opened.row is None:
+            await context.in_thread(opened.file.close)
+            self._vanished(row)
+            return
+        tailer = await self.start(opened, path)
+        if tailer is not None:
+            tailer.gone_since = context.clock.monotonic()
+
+    async def _opened(self, file: Found, opened: Opened | OSError | None, guess: Guess) -> None:
+        context = self._context
+        if isinstance(opened, OSError):
+            if not isinstance(opened, FileNotFoundError):
+                context.complaints.cannot_read(file.path, opened)
+            return
+        if opened is None:  # another file lies there by now
+            context.look_again(0.0)
+            return
+        context.complaints.can_read(file.path)
+        if file.key in context.open_files:  # a copy that was taken over
+            opened.file.close()
+            return
+        if opened.row is None:
+            opened = await self._leave_deleted(opened, file.path)
+        if opened.row is None and self._may_be_copy(file, opened.candidate):
+            await context.in_thread(opened.file.close)
+            return
+        await self._supersede(guess, opened.candidate)
+        if self._is_done_with(opened, file):
+            return
+        await self.begin(opened, file.path, file.modified)
+        if self._at_first:
+            self._at_first.discard(file.key)
+
+    def _is_done_with(self, opened: Opened, file: Found) -> bool:
+        """Park a file at once, where there are many, that is as when all was confirmed."""
+        row, candidate = opened.row, opened.candidate
+        if (
+            row is None
+            or DESCRIPTORS.count < DESCRIPTORS.limit // 2
+            or row.gone_at is not None
+            or not row.offset == row.size == candidate.size == file.size
+            or (row.path, row.device, row.inode) != (readable(file.path), *file.key)
+        ):
+            return False
+        opened.file.close()  # many at once; only read from, so that it does not wait for a disk
+        parked = ParkedFile(file.path, file.size, file.modified, row.id)
+        self._context.parking.park(file.key, parked)
+        return True
+
+    async def _leave_deleted(self, opened: Opened, path: str) -> Opened:
+        """Close the deleted file that was tailed at *path* when *opened* goes on with it."""
+        context = self._context
+        tailer = context.open_files.last_at(path)
+        if tailer is None or tailer.content is None:
+            return opened
+        row, candidate = tailer.content.current(), opened.candidate
+        if not await context.in_thread(partial(goes_on, candidate, row, tailer.file)):
+            return opened
+        context.open_files.release(tailer)
+        context.known.closed(tailer.content, None)
+        await tailer.close()
+        return replace(opened, row=row)
+
+    def _may_be_copy(self, file: Found, candidate: Candidate) -> bool:
+        """Whether *file* may be the copy, half written yet, of a file that is tailed.
+
+        It is left alone until the original is truncated, when it is recognised, or until it
+        has not grown for ``rotate_wait``: then it is a file of its own.
+        """
+        context = self._context
+        folder, name = os.path.split(file.path)
+        paths = {os.path.join(folder, original) for original in originals(name)}
+        if context.once or not any(
+            begins_alike(candidate.fingerprint, fingerprint)
+            for fingerprint in self._fingerprints_at(paths)
+        ):
+            return False
+        now = context.clock.monotonic()
+        size, since = self._copies.get(file.key, (-1, now))
+        if size != candidate.size:
+            since = now
+        self._copies[file.key] = (candidate.size, since)
+        context.look_again(COPY_SECONDS)
+        return now - since < context.settings.rotate_wait_seconds
+
+    def _fingerprints_at(self, paths: Collection[str]) -> Iterator[bytes]:
+        """Yield the beginnings of the files of this source that lie at one of *paths*."""
+        if not paths:
+            return
+        context = self._context
+        for tailer in context.open_files:
+            if tailer.path in paths and tailer.content is not None:
+                yield tailer.content.fingerprint
+        for path in paths:
+            parked = context.parking.at(path)
+            if parked is not None and parked[1].row is not None:
+                row = context.known.resting(parked[1].row)
+                if row is not None:
+                    yield row.fingerprint
+
+    async def _supersede(self, guess: Guess, candidate: Candidate) -> None:
+        """What else was known at this inode is there no more: truncated, or the inode is reused."""
+        for row in guess.at(candidate):
+            if row.gone_at is not None:
+                continue
+            if await self.take_over_copy(row):
+                guess.take(row)
+                continue
+            self._vanished(row)
+            log.info(
+                "%s is not what it was when logship saw it last (%d bytes then, %d now): it "
+                "is read from its beginning.",
+                row.path, row.size, candidate.size,
+            )  # fmt: skip
+
+    def _vanished(self, row: FileRow) -> None:
+        context = self._context
+        on_its_way = context.known.reopened(row)
+        lost = max(0, row.size - (row.offset if on_its_way is None else on_its_way.read_to))
+        context.counts.abandon(lost)
+        if lost:
+            log.warning("%s: %d bytes vanished before they were read.", row.path, lost)
+        context.known.gone(row, context.clock.time())
+
+    def _beginning(self, path: str, candidate: Candidate) -> int:
+        """Where to begin in a file that is seen the first time.
+
+        A file that appears later, or where one was tailed before, is read from its beginning.
+        """
+        context, key = self._context, (candidate.device, candidate.inode)
+        if context.settings.start_at == "beginning" or key not in (self._at_first or ()):
+            return 0
+        name = readable(path)
+        was_seen = any(row.path == name for row in context.known.at_rest())
+        return 0 if was_seen else candidate.size
+
+    async def _resume(
+        self, tailer: Tailer, row: FileRow, candidate: Candidate, content: FileContent | None
+    ) -> None:
+        """Let *tailer* go on in *content*, or, with None, where *row* is confirmed."""
+        known, position = self._context.known, tailer.position
+        count = min(TAIL_BYTES, position)
+        tail = await self._context.in_thread(partial(candidate.read_at, position - count, count))
+        if content is None:
+            content = known.opened(row)
+        else:
+            known.continued(content)
+        try:
+            await self._mark_days(content, candidate.size)
+        except BaseException:
+            known.closed(content, row.gone_at)
+            raise
+        tailer.start_from(content, tail)
+
+    async def _mark_days(self, content: FileContent, size: int) -> None:
+        """What was there when the agent ended may have been sent under the old mark; what
+        came while it was down may be as new as today.
+        """
+        today = day_of(self._context.clock.time())
+        if today > content.last_day:
+            seen = max(content.size, content.row.offset)
+            if seen < size:
+                await content.mark_day(seen, f"{content.last_day}/{today}")
+            await content.mark_day(size, today)
+
+
+def _taken_up(file: Found, guess: Guess, pool: ThreadPoolExecutor) -> Opened | OSError | None:
+    try:
+        return take_up(file.path, file.key, guess.recognise, pool)
+    except OSError as error:
+        return error
+
+
+def _as_parked(content: FileContent, candidate: Candidate) -> FileContent | None:
+    """Return *content* when what was given out of it last stands in *candidate*. Blocking."""
+    count = min(TAIL_BYTES, content.read_to)
+    if candidate.read_at(content.read_to - count, count) != content.state.tail[-TAIL_BYTES:]:
+        return None
+    return content
