@@ -7,64 +7,97 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
 from logship.elastic import Elastic
 from logship.errors import ElasticError, ErrorReply
-from logship.settings.model import IndexSettings
+from logship.settings.model import IndexSettings, Schema
+from logship.sinks.elasticsearch.mapping import mappings
 from logship.sinks.index_names import wildcard
 
-__all__ = ["confirm_template", "index_template", "put_template", "template_name"]
+__all__ = [
+    "confirm_template",
+    "index_template",
+    "lifecycle",
+    "put_some_template",
+    "put_template",
+    "template_name",
+]
 
 log = logging.getLogger(__name__)
 
-TEMPLATE_VERSION = 2
-PRIORITY = 200
+TEMPLATE_VERSION = 3
+# Above Elastic's own (100) and those of its integrations (200), none of which has our names.
+PRIORITY, MOST_SPECIFIC = 200, 99
 
-_KEYWORD = {"type": "keyword", "ignore_above": 1024}
-_ANY_CASE = {"type": "keyword", "normalizer": "lowercase", "ignore_above": 256}
-# For what a mapping refuses, by what the server has: Elasticsearch; OpenSearch; neither.
-_RESCUED: tuple[dict[str, Any] | None, ...] = (
-    {"type": "flattened", "ignore_above": 8191},
-    {"type": "flat_object"},
-    None,
+# Tried in this order: what a server may not know is the type of "rescued" (Elasticsearch;
+# OpenSearch; neither), and the lifecycle of data streams.
+_Variant = tuple[dict[str, Any] | None, bool]
+_FULL: _Variant = ({"type": "flattened", "ignore_above": 8191}, True)
+_VARIANTS: tuple[_Variant, ...] = (
+    _FULL,
+    (_FULL[0], False),
+    ({"type": "flat_object"}, False),
+    (None, False),
 )
 
 
 def index_template(
-    index: IndexSettings, rescued: dict[str, Any] | None = _RESCUED[0]
+    index: IndexSettings, schema: Schema = "flat", variant: _Variant = _FULL
 ) -> dict[str, Any]:
     """Return the body of ``PUT _index_template``, derived from the settings.
 
+    Of two agents whose patterns overlap, the more specific one decides.
+
     Args:
-        rescued: The mapping of the field ``rescued``; None leaves it to the server.
+        variant: The mapping of the field ``rescued`` (None leaves it to the server), and
+            whether a data stream's template may name its lifecycle.
     """
-    return {
-        "index_patterns": [wildcard(index.name)],
-        "priority": PRIORITY,
+    pattern = index.data_stream or wildcard(index.name)
+    rescued, has_lifecycle = variant
+    template: dict[str, Any] = {
+        "settings": {
+            "number_of_shards": index.shards,
+            "number_of_replicas": index.replicas,
+            "refresh_interval": f"{index.refresh_interval_seconds:g}s",
+            "index.mapping.ignore_malformed": True,
+            "index.mapping.total_fields.limit": 2000,
+        },
+        "mappings": mappings(schema, rescued),
+    }
+    body = {
+        "index_patterns": [pattern],
+        "priority": PRIORITY + min(MOST_SPECIFIC, len(pattern.replace("*", ""))),
         "version": TEMPLATE_VERSION,
         "_meta": {"description": "Written by logship from its settings; changes are overwritten."},
-        "template": {
-            "settings": {
-                "number_of_shards": index.shards,
-                "number_of_replicas": index.replicas,
-                "refresh_interval": f"{index.refresh_interval_seconds:g}s",
-                "index.mapping.ignore_malformed": True,
-                "index.mapping.total_fields.limit": 2000,
-            },
-            "mappings": _mappings(rescued),
-        },
+        "template": template,
     }
+    if index.data_stream is not None:
+        body["data_stream"] = {}
+        if index.retention_seconds is not None and has_lifecycle:
+            template["lifecycle"] = lifecycle(index.retention_seconds)
+    return body
+
+
+def lifecycle(retention_seconds: float) -> dict[str, str]:
+    """Return the lifecycle of a data stream that keeps its documents so long."""
+    days, rest = divmod(round(retention_seconds), 86_400)
+    return {"data_retention": f"{round(retention_seconds)}s" if rest else f"{days}d"}
 
 
 def template_name(index: IndexSettings) -> str:
     """Return the template's name: ``logship-`` and what its pattern begins with."""
-    stem = "-".join(part for part in re.split(r"[*.\-]+", wildcard(index.name)) if part) or "all"
+    if index.data_stream is not None:
+        return f"logship-{index.data_stream}"
+    # The millennium in the pattern is no part of it.
+    pattern = wildcard(index.name).replace("2*", "*")
+    stem = "-".join(part for part in re.split(r"[*.\-]+", pattern) if part) or "all"
     return f"logship-{stem}"
 
 
-async def put_template(elastic: Elastic, index: IndexSettings) -> None:
+async def put_template(elastic: Elastic, index: IndexSettings, schema: Schema = "flat") -> None:
     """Put the template; returns when the server confirmed it.
 
     Refused (for lack of privilege, or by a server that knows no such templates): one warning,
@@ -74,7 +107,7 @@ async def put_template(elastic: Elastic, index: IndexSettings) -> None:
         ElasticError: No answer that decides it; to be tried again before the first bulk request.
     """
     try:
-        await _put_with_rescued(elastic, index)
+        await put_some_template(elastic, index, schema)
     except ErrorReply as error:
         if error.status in (401, 408, 429) or not 400 <= error.status < 500:
             raise
@@ -86,20 +119,29 @@ async def put_template(elastic: Elastic, index: IndexSettings) -> None:
         )
 
 
-async def _put_with_rescued(elastic: Elastic, index: IndexSettings) -> None:
-    """Put the template with the first mapping of ``rescued`` that the server knows.
+async def put_some_template(
+    elastic: Elastic, index: IndexSettings, schema: Schema = "flat"
+) -> dict[str, Any]:
+    """Put the template in the first variant that the server knows; returns what was put.
 
-    What a 400 is for lies too deep in the reply to tell: the last one, without, decides.
+    What a 400 is for lies too deep in the reply to tell: the last variant decides.
+
+    Raises:
+        ElasticError: It was not put.
     """
-    path = f"/_index_template/{template_name(index)}"
-    for rescued in _RESCUED:
+    path = f"/_index_template/{quote(template_name(index), safe='')}"
+    is_simple = index.data_stream is None or index.retention_seconds is None
+    variants = [one for one in _VARIANTS if not (is_simple and one == _VARIANTS[1])]
+    for number, variant in enumerate(variants, 1):
+        body = index_template(index, schema, variant)
         try:
-            await elastic.request("PUT", path, orjson.dumps(index_template(index, rescued)))
+            await elastic.request("PUT", path, orjson.dumps(body))
         except ErrorReply as error:
-            if rescued is None or error.status != 400:
+            if number == len(variants) or error.status != 400:
                 raise
         else:
-            return
+            return body
+    raise AssertionError("the last variant is put or raises")
 
 
 async def confirm_template(
@@ -108,6 +150,7 @@ async def confirm_template(
     said: Callable[[str], None],
     longest_pause_seconds: Callable[[], float] = lambda: 5.0,
     pause_for: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    schema: Schema = "flat",
 ) -> None:
     """Put the template before the first bulk request, for as long as it takes.
 
@@ -119,7 +162,7 @@ async def confirm_template(
     where = ", ".join(elastic.urls)
     while True:
         try:
-            await put_template(elastic, index)
+            await put_template(elastic, index, schema)
         except ElasticError as error:
             if str(error) != trouble:
                 trouble = str(error)
@@ -137,55 +180,3 @@ async def confirm_template(
                 log.info("Elasticsearch at %s answers now.", where)
             said("")
             return
-
-
-def _mappings(rescued: dict[str, Any] | None) -> dict[str, Any]:
-    return {
-        "date_detection": False,
-        "numeric_detection": False,
-        "dynamic_templates": [
-            {
-                "extra_texts": {
-                    "path_match": "extra.*",
-                    "match_mapping_type": "string",
-                    "mapping": _KEYWORD,
-                }
-            },
-            {"texts": {"match_mapping_type": "string", "mapping": _KEYWORD}},
-        ],
-        "properties": {
-            "@timestamp": {"type": "date"},
-            "timestamp": {"type": "alias", "path": "@timestamp"},
-            "@ingested": {"type": "date"},
-            "level": _ANY_CASE,
-            "service": _KEYWORD,
-            "environment": _KEYWORD,
-            "logger": _KEYWORD,
-            "message": {"type": "text"},
-            "parse_error": {"type": "text"},
-            "trace_id": _KEYWORD,
-            "span_id": _KEYWORD,
-            "user_id": _KEYWORD,
-            "request_id": _KEYWORD,
-            "tags": _KEYWORD,
-            "method": _ANY_CASE,
-            "duration_ms": {"type": "double"},
-            "error": {
-                "properties": {
-                    "type": _KEYWORD,
-                    "message": {"type": "text"},
-                    "stack_trace": {"type": "text"},
-                }
-            },
-            "host": {"properties": {"name": _KEYWORD}},
-            "log": {
-                "properties": {
-                    "file": {"properties": {"path": _KEYWORD}},
-                    "offset": {"type": "long"},
-                }
-            },
-            "extra": {"type": "object"},
-            **({} if rescued is None else {"rescued": rescued}),
-            "rescued_source": {"type": "text", "index": False},
-        },
-    }

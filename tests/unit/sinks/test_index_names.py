@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
-from logship.sinks.index_names import IndexNames, wildcard
+from logship.settings.model import IndexSettings
+from logship.sinks.index_names import IndexNames, NameBound, wildcard
 
 TIME = "2026-01-01T00:30:00Z"
 
@@ -110,9 +112,9 @@ def test_as_much_of_the_time_as_decides(pattern: str, timezone: str, length: int
 @pytest.mark.parametrize(
     ("pattern", "expected"),
     [
-        ("logs-%Y.%m.%d", "logs-*.*.*"),
-        ("logs-%{+yyyy.MM.dd}", "logs-*.*.*"),
-        ("{service}-%Y%m", "*-*"),
+        ("logs-%Y.%m.%d", "logs-2*.*.*"),
+        ("logs-%{+yyyy.MM.dd}", "logs-2*.*.*"),
+        ("{service}-%Y%m", "*-2*"),
         ("logs", "logs"),
     ],
 )
@@ -126,3 +128,103 @@ def test_day_that_does_not_exist() -> None:
     """30 February has no index."""
     with pytest.raises(ValueError, match="day"):
         name_of("logs-%Y.%m.%d", time="2026-02-30T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "index", "text", "hours"),
+    [
+        ("logs-%Y.%m.%d", "logs-2026.11.21", "2026-11-21", 24),
+        ("logs-%{+yyyy.MM.dd}", "logs-2026.11.21", "2026-11-21", 24),
+        ("logs-%y%j", "logs-26325", "2026-11-21", 24),
+        ("logs-%Y.%m", "logs-2026.12", "2026-12", 31 * 24),
+        ("logs-%Y", "logs-2028", "2028", 366 * 24),
+        ("logs-%G.%V", "logs-2026.53", "2026-W53", 7 * 24),
+        ("logs-%Y.%m.%d-%H", "logs-2026.11.21-23", "2026-11-21T23", 1),
+        ("{service}-logs-%Y.%m.%d", "a-b.c-logs-2026.11.21", "2026-11-21", 24),
+        ("{service}-logs-%Y.%m.%d", "unknown-logs-2026.11.21", "2026-11-21", 24),
+        ("a-%d-%Y-%m-%d", "a-21-2026-11-21", "2026-11-21", 24),
+    ],
+)
+def test_period_of_a_name(pattern: str, index: str, text: str, hours: int) -> None:
+    """A name is read back to the time that it stands for."""
+    period = IndexNames(pattern).period(index)
+    assert period is not None
+    assert period.text == text
+    assert (period.end - period.start).total_seconds() == hours * 3600
+
+
+def test_period_in_another_zone() -> None:
+    """A day begins at the midnight of the settings' zone, and may have 25 hours."""
+    period = IndexNames("logs-%Y.%m.%d", "Europe/Berlin").period("logs-2026.10.25")
+    assert period is not None
+    assert period.start.astimezone(UTC).isoformat() == "2026-10-24T22:00:00+00:00"
+    assert period.end.astimezone(UTC).isoformat() == "2026-10-25T23:00:00+00:00"
+
+
+def test_hour_that_comes_twice() -> None:
+    """Where clocks go back, an hourly index covers both hours of that name."""
+    period = IndexNames("logs-%Y.%m.%d-%H", "Europe/Berlin").period("logs-2026.10.25-02")
+    assert period is not None
+    assert period.end.astimezone(UTC) - period.start.astimezone(UTC) == timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "index"),
+    [
+        ("logs-%Y.%m.%d", "logs-2026.11.21-reindexed"),
+        ("logs-%Y.%m.%d", "my-logs-2026.11.21"),
+        ("logs-%Y.%m.%d", "logs-2026.02.30"),
+        ("logs-%Y.%m.%d", "logs-2026.13.01"),
+        ("logs-%Y.%m.%d", "logs-2026.1.1"),
+        ("logs-%Y.%m.%d", "logs-2026-11-21"),
+        ("logs-%Y.%m.%d", "logs-20x6.11.21"),
+        ("logs-%Y.%m.%d", "logs-٢٠٢٦.11.21"),
+        ("logs-%Y.%m.%d", ".ds-logs-2026.11.21-000001"),
+        ("logs-%Y.%m.%d", "logs-2026.11.21\n"),
+        ("a-%d-%Y-%m-%d", "a-20-2026-11-21"),
+        ("logs-%G.%V", "logs-2026.54"),
+        ("logs-%Y%j", "logs-2026366"),
+        ("{service}-logs-%Y", "-a-logs-2026"),
+        ("{service}-logs-%Y", "a_-logs-2026"),
+        ("{service}-logs-%Y", "-logs-2026"),
+        ("{service}-logs-%Y", f"{'a' * 101}-logs-2026"),
+        ("logs", "logs"),
+        ("logs-%d", "logs-21"),
+    ],
+)
+def test_names_that_are_not_ours(pattern: str, index: str) -> None:
+    """What the pattern cannot produce, or what tells no age, has no period."""
+    assert IndexNames(pattern).period(index) is None
+
+
+@pytest.mark.parametrize("pattern", ["logs-%Y.%m.%d", "{service}-logs-%G.%V", "x-{a.b}-%y%j-%H"])
+@pytest.mark.parametrize("timezone", ["UTC", "Europe/Berlin", "Pacific/Kiritimati"])
+def test_every_name_has_its_period(pattern: str, timezone: str) -> None:
+    """What is named by a time lies in the period that is read back."""
+    names = IndexNames(pattern, timezone)
+    record = {"service": "My API!", "a": {"b": "x-logs-2020"}}
+    for day in range(1, 29):
+        moment = datetime(2026, 10, day, 23, 59, tzinfo=UTC) + timedelta(days=day * 31)
+        key = moment.isoformat()[: names.key_length]
+        period = names.period(names.name(key, record))
+        assert period is not None
+        assert period.start <= datetime.fromisoformat(key).replace(tzinfo=UTC) < period.end
+
+
+def test_a_data_stream_has_one_name() -> None:
+    """It goes before the pattern of names."""
+    names = IndexNames.of(IndexSettings(data_stream="logs-app-default"))
+    assert names.name("2026-11-21") == "logs-app-default"
+    assert names.has_fields is False
+
+
+def test_number_of_names_is_bounded() -> None:
+    """Names beyond the bound are not let through; days of one name count once."""
+    names = IndexNames("{service}-%Y.%m.%d")
+    bound = NameBound(names, 2)
+    assert bound.lets("a-2026.11.20")
+    assert bound.lets("a-2026.11.21")
+    assert bound.lets("b-2026.11.21")
+    assert not bound.lets("c-2026.11.21")
+    assert bound.lets("a-2026.11.22")
+    assert not bound.lets("c-2026.11.22")

@@ -36,7 +36,7 @@ def test_pattern_and_name_follow_the_index_name() -> None:
     """The template captures the names of this pattern, under a name of its own."""
     index = IndexSettings(name="{service}-logs-%Y.%m.%d", shards=3, replicas=0)
     template = index_template(index)
-    assert template["index_patterns"] == ["*-logs-*.*.*"]
+    assert template["index_patterns"] == ["*-logs-2*.*.*"]
     assert template["template"]["settings"]["number_of_shards"] == 3
     assert template["template"]["settings"]["number_of_replicas"] == 0
     assert template_name(index) == "logship-logs"
