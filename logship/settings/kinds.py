@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -16,6 +16,7 @@ __all__ = [
     "Choice",
     "FilePath",
     "Flag",
+    "InFile",
     "Kind",
     "ListOf",
     "Number",
@@ -312,15 +313,31 @@ class Secret(Scalar):
 
 
 @dataclass(frozen=True, slots=True)
+class InFile:
+    """A secret, and the file that it stands in."""
+
+    path: Path
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SecretFile(Scalar):
     """The path of a file with a secret in it; white space at its end is no part of it."""
 
     noun = "a path"
     secret: Secret
 
-    def convert(self, node: Node, path: str, reading: Reading) -> str:
-        """Return the secret that stands in the file."""
+    def convert(self, node: Node, path: str, reading: Reading) -> InFile:
+        """Return the path, and the secret that stands in the file."""
         file: Path = FilePath().convert(node, path, reading)
+        return InFile(file, self.content(file))
+
+    def content(self, file: Path) -> str:
+        """Return the secret that stands in *file*.
+
+        Raises:
+            Wrong: It cannot be read or holds none; the words quote nothing of it.
+        """
         try:
             with file.open("rb") as opened:
                 content = opened.read(SECRET_FILE_MAX_BYTES + 1)

@@ -47,6 +47,9 @@ class ElasticsearchSettings:
 
     Attributes:
         hosts: URLs; empty only when *cloud_id* is given.
+        api_key_file: Where *api_key* was read from, and is read again when it changes; likewise
+            the other files of secrets.
+        proxy: URL of an HTTP proxy, which may hold a user and a password.
         compression: gzip request bodies. ``auto`` compresses unless every host is this machine.
         timeout_seconds: For one request, connect to last byte.
     """
@@ -54,14 +57,18 @@ class ElasticsearchSettings:
     hosts: tuple[str, ...] = ("http://localhost:9200",)
     cloud_id: str | None = None
     api_key: str | None = field(default=None, repr=False)
+    api_key_file: Path | None = None
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    password_file: Path | None = None
     bearer_token: str | None = field(default=None, repr=False)
+    bearer_token_file: Path | None = None
     ca_certs: Path | None = None
     ca_fingerprint: str | None = None
     client_cert: Path | None = None
     client_key: Path | None = None
     verify: bool = True
+    proxy: str | None = field(default=None, repr=False)
     compression: bool | Literal["auto"] = "auto"
     timeout_seconds: float = 60.0
 

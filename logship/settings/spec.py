@@ -46,6 +46,7 @@ from logship.settings.texts import (
     check_glob,
     check_host,
     check_pattern,
+    check_proxy,
     check_source_name,
     check_timezone,
     check_timezone_or_local,
@@ -80,21 +81,21 @@ ELASTICSEARCH = Section(
         Key("hosts", ListOf(Text(check_host), at_least_one=True), "URLs of the cluster's nodes."),
         Key("cloud_id", Text(check_cloud_id), "An Elastic Cloud deployment, instead of hosts."),
         Key("api_key", API_KEY, "An API key, encoded or as id:key."),
-        Key("api_key_file", SecretFile(API_KEY), "A file with the API key.", stands_for="api_key"),
+        Key(
+            "api_key_file", SecretFile(API_KEY), "A file with the API key, re-read when it changes."
+        ),
         Key("username", Text(check_username), "User of basic authentication."),
         Key("password", PASSWORD, "Password of that user."),
         Key(
             "password_file",
             SecretFile(PASSWORD),
-            "A file with the password.",
-            stands_for="password",
+            "A file with the password, re-read when it changes.",
         ),
         Key("bearer_token", BEARER_TOKEN, "A bearer token."),
         Key(
             "bearer_token_file",
             SecretFile(BEARER_TOKEN),
-            "A file with the bearer token.",
-            stands_for="bearer_token",
+            "A file with the bearer token, re-read when it changes.",
         ),
         Key(
             "ca_certs", FilePath(must_exist=True), "PEM file with the authorities to trust in TLS."
@@ -108,13 +109,18 @@ ELASTICSEARCH = Section(
         Key("client_key", FilePath(must_exist=True), "PEM file with that certificate's key."),
         Key("verify", Flag(), "Whether the server's certificate is verified."),
         Key(
+            "proxy",
+            Secret(check_proxy),
+            "URL of an HTTP proxy on the way, with its user and password if it wants them.",
+            nullable=True,
+        ),
+        Key(
             "compression",
             Choice(("auto",), or_flag=True),
             "Whether request bodies are gzipped; auto does unless every host is this machine.",
         ),
         Key("timeout", Time(0.1, HOUR_SECONDS), "For one request, connect to last byte."),
     ),
-    later=("proxy",),
     finish=together.finish_elasticsearch,
 )
 

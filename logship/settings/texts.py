@@ -22,6 +22,7 @@ __all__ = [
     "check_glob",
     "check_host",
     "check_pattern",
+    "check_proxy",
     "check_source_name",
     "check_timezone",
     "check_timezone_or_local",
@@ -78,10 +79,29 @@ def credentials(url: str) -> SplitResult | None:
     return parts if "@" in parts.netloc else None
 
 
+def check_proxy(secret: str) -> str:
+    """Return the URL of an HTTP proxy; it may hold a user and a password, so none is quoted."""
+    what = "is no URL of a proxy; write for example http://proxy.example:3128"
+    try:
+        parts = urlsplit(secret)
+        port = parts.port
+    except ValueError:
+        raise ValueError(what) from None
+    name = parts.netloc.rpartition("@")[2].removesuffix(f":{port}")
+    if parts.scheme not in {"http", "https"} or not _HOST_NAME.match(name) or port == 0:
+        raise ValueError(what)
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("has more than scheme, host and port; a proxy has no path")
+    return secret.rstrip("/")
+
+
 def check_glob(text: str) -> str:
     """Return a glob as given; relative ones are made absolute by the caller."""
     if text.endswith("/"):
-        raise ValueError(f"{quote(text)} names a folder; write for example {quote(text + '*.log')}")
+        raise ValueError(
+            f"{quote(text)} names a folder; write for example {quote(text + '*.log')}, "
+            "or of a spool its folder without the slash"
+        )
     if re.search(r"\{[^}]*,[^}]*\}", text):
         raise ValueError(
             f"{quote(text)} has braces, which globs do not know; give each path itself"

@@ -44,9 +44,10 @@ def finish_elasticsearch(given: Given) -> None:
     for secret in SECRETS:
         if given.has(secret) and given.has(f"{secret}_file"):
             given.wrong(f"{secret}_file", f"{secret} is given as well; keep one of the two")
-        from_file = values.pop(f"{secret}_file", None)
+        from_file = values.get(f"{secret}_file")
         if from_file is not None:
-            values.setdefault(secret, from_file)
+            values[f"{secret}_file"] = from_file.path
+            values.setdefault(secret, from_file.secret)
     ways = [way for way in (_first(given, keys) for keys in AUTHENTICATIONS) if way]
     if len(ways) > 1:
         given.wrong(ways[1], f"{ways[0]} is given as well; keep one way to authenticate")
@@ -57,6 +58,8 @@ def finish_elasticsearch(given: Given) -> None:
     _take_credentials_out_of_hosts(given)
     if given.has("client_key") and not given.has("client_cert"):
         given.wrong("client_key", "needs client_cert")
+    if given.has("ca_fingerprint") and str(values.get("proxy", "")).startswith("https:"):
+        given.wrong("ca_fingerprint", "cannot tell the proxy's authority; give ca_certs instead")
     if given.has("cloud_id"):
         if given.has("hosts"):
             given.wrong("cloud_id", "hosts is given as well; keep one of the two")

@@ -226,7 +226,6 @@ NOT_YET = [
     "monitoring: {}",
     "metrics: []",
     "alerts: {}",
-    "elasticsearch: {proxy: a}",
     "delivery: {when_full: wait}",
     "delivery: {id_key: a}",
     *(

@@ -16,6 +16,7 @@ RIGHT = [
     f"elasticsearch: {{hosts: 'http://u:{SECRET}@localhost:9200'}}",
     "elasticsearch: {api_key: '${SECRET}'}",
     "elasticsearch: {api_key_file: secret.txt}",
+    f"elasticsearch: {{api_key: {SECRET}, proxy: 'http://u:{SECRET}@proxy:3128'}}",
 ]
 WRONG = [
     f"elasticsearch: {{api_kye: {SECRET}}}",
@@ -38,6 +39,12 @@ WRONG = [
     "elasticsearch: {api_key_file: two_lines.txt}",
     f"elasticsearch: {{api_key: {SECRET}, api_key: {SECRET}}}",
     f"elasticsearch: {SECRET}",
+    f"elasticsearch: {{proxy: 'u:{SECRET}@proxy:3128'}}",
+    f"elasticsearch: {{proxy: 'socks5://u:{SECRET}@proxy'}}",
+    f"elasticsearch: {{proxy: 'http://u:{SECRET}@proxy:x'}}",
+    f"elasticsearch: {{proxy: 'http://u:{SECRET}@proxy/a'}}",
+    f"elasticsearch: {{proxy: ['http://u:{SECRET}@proxy']}}",
+    f"elasticsearch: {{proxy: 'https://u:{SECRET}@proxy', ca_fingerprint: {'ab' * 32}}}",
 ]
 
 
@@ -127,3 +134,10 @@ def test_credentials_in_a_url_are_decoded(load: Load) -> None:
     assert loaded.settings.elasticsearch.hosts == ("https://es.example:9243/path",)
     assert loaded.settings.elasticsearch.username == "ada"
     assert loaded.settings.elasticsearch.password == "p@ss"
+
+
+def test_the_file_of_a_secret_is_known(load: Load, tmp_path: Path) -> None:
+    """Whoever uses a secret from a file can read it again."""
+    held = load(f"elasticsearch: {{api_key_file: secret.txt}}\n{SOURCES}").settings.elasticsearch
+    assert held.api_key_file == tmp_path / "secret.txt"
+    assert (held.password_file, held.bearer_token_file) == (None, None)
