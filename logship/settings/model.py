@@ -146,13 +146,17 @@ class SourceSettings:
 
     Attributes:
         name: Unique among the sources; labels metrics and log lines.
-        type: Only ``file`` for now.
-        paths: Globs; absolute.
+        type: ``file``, or ``spool``: documents that handlers left, shipped as they were made.
+        paths: Globs, of files or of spool folders; absolute.
         exclude: Globs of files to leave out: absolute, or without a slash about file names.
+        rotated: Globs of where rotated files go when not beside the original; absolute.
+        follow_links: Which symbolic links are followed.
         format: How a line becomes a record.
         timezone: IANA name or ``local``: of times that carry none.
         multiline: Which lines are one event; None: each is.
         start_at: Where to begin in files that are seen the first time.
+        compressed: Whether compressed files are read.
+        incomplete_after_seconds: A last line without newline is shipped after this; None: never.
         max_line_bytes: Longer lines are cut there and tagged.
         scan_interval_seconds: How often the globs are looked at besides notifications.
         rotate_wait_seconds: How long a rotated file without growth is kept open.
@@ -164,11 +168,15 @@ class SourceSettings:
     name: str
     paths: tuple[str, ...]
     exclude: tuple[str, ...] = ()
-    type: Literal["file"] = "file"
+    rotated: tuple[str, ...] = ()
+    follow_links: Literal["same_owner", "always", "never"] = "same_owner"
+    type: Literal["file", "spool"] = "file"
     format: Literal["auto", "json", "text", "logfmt", "syslog", "cri", "docker"] = "auto"
     timezone: str = "local"
     multiline: MultilineSettings | None = None
     start_at: Literal["beginning", "end"] = "beginning"
+    compressed: bool | Literal["auto"] = "auto"
+    incomplete_after_seconds: float | None = None
     max_line_bytes: int = MIB
     scan_interval_seconds: float = 10.0
     rotate_wait_seconds: float = 10.0

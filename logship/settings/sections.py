@@ -63,6 +63,12 @@ class Given:
         child = self._children().get(key)
         return child is not None and not _is_nothing(child)
 
+    def given_in_file(self) -> list[str]:
+        """Return the keys that have a value and a place in a file, right or wrong."""
+        return [
+            key for key, child in self._children().items() if self.has(key) and child.place.line
+        ]
+
     def section(self, key: str) -> Given:
         """Return what the section under *key* was given, without its values."""
         absent = Node({}, self.node.place)

@@ -213,19 +213,32 @@ SOURCE = Section(
         ),
         Key(
             "type",
-            Choice(("file",), later=("stdin", "tcp", "udp", "unix", "http", "journald", "spool")),
-            "Where records come from.",
+            Choice(("file", "spool"), later=("stdin", "tcp", "udp", "unix", "http", "journald")),
+            "Where records come from; spool ships what handlers left in their spool_dir.",
         ),
         Key(
             "paths",
             ListOf(Text(check_glob), at_least_one=True),
-            "Globs of the files to read: *, ? and [abc], and ** for any number of folders.",
+            "Globs of the files to read, or of the folders of a spool: *, ?, [abc], and ** for "
+            "any number of folders.",
             required="name the files to read, for example /var/log/app/*.log",
         ),
         Key(
             "exclude",
             ListOf(Text(check_glob)),
             "Globs of files to leave out; one without a slash is about file names.",
+        ),
+        Key(
+            "rotated",
+            ListOf(Text(check_glob)),
+            "Globs of where rotated files go when not beside the original: looked at only to "
+            "recognise what was not read to its end.",
+        ),
+        Key(
+            "follow_links",
+            Choice(("same_owner", "always", "never")),
+            "Whether symbolic links are followed; same_owner does when the link and the file it "
+            "leads to have one owner.",
         ),
         Key(
             "format",
@@ -250,6 +263,18 @@ SOURCE = Section(
             "start_at",
             Choice(("beginning", "end")),
             "Where to begin in files that are seen the first time.",
+        ),
+        Key(
+            "compressed",
+            Choice(("auto",), or_flag=True),
+            "Whether compressed files (.gz, .bz2, .xz, .zst) are read; auto reads them.",
+        ),
+        Key(
+            "incomplete_after",
+            Time(0.1, 7 * DAY_SECONDS),
+            "Ship a last line without newline after this long; its rest is tagged continued. "
+            "null waits for the newline.",
+            nullable=True,
         ),
         Key("max_line_bytes", Size(64, 64 * MIB), "Longer lines are cut there and tagged."),
         Key(
@@ -283,12 +308,9 @@ SOURCE = Section(
         Key("processors", PROCESSORS, "Of this source only, before those of every source."),
     ),
     later=(
-        "rotated",
         "pattern",
         "encoding",
         "delimiter",
-        "compressed",
-        "incomplete_after",
         "when",
     ),
     finish=together.finish_source,

@@ -35,6 +35,7 @@ AUTHENTICATIONS = (
 # Date parts that together name a year, month, week, day or hour.
 PERIODS = ({"Y"}, {"Y", "m"}, {"G", "V"}, {"Y", "m", "d"}, {"Y", "j"},
            {"Y", "m", "d", "H"}, {"Y", "j", "H"})  # fmt: skip
+SPOOL_KEYS = frozenset(("name", "type", "paths", "scan_interval"))
 ANY_AUTHENTICATION = tuple(key for keys in AUTHENTICATIONS for key in keys)
 
 
@@ -111,18 +112,28 @@ def finish_source(given: Given) -> None:
     root, home = glob.escape(str(reading.working_dir)), glob.escape(str(reading.home))
     if "paths" in values:
         values["paths"] = tuple(_absolute(pattern, root, home) for pattern in values["paths"])
+    if "rotated" in values:
+        values["rotated"] = tuple(_absolute(glob_, root, home) for glob_ in values["rotated"])
     if "exclude" in values:
         # Without a slash it is about names, wherever the file is.
         values["exclude"] = tuple(
             _absolute(pattern, root, home) if "/" in pattern else pattern
             for pattern in values["exclude"]
         )
+    if values.get("type") == "spool":
+        _refuse_other_keys(given)
     service = values.pop("service", None)
     if service is not None:
         fields = values.get("fields", {})
         if "service" in fields:
             given.wrong("service", "fields.service is given as well; keep one of the two")
         values["fields"] = {**fields, "service": service}
+
+
+def _refuse_other_keys(given: Given) -> None:
+    for key in given.given_in_file():
+        if key not in SPOOL_KEYS:
+            given.wrong(key, "has no say in a spool: its documents are shipped as they were made")
 
 
 def finish_settings(given: Given) -> None:

@@ -173,6 +173,10 @@ IN_A_SOURCE = [
         '3:5: sources[0].format: "nginx" is not available in this version of logship',
     ),
     ("type: stdin", 'sources[0].type: "stdin" is not available in this version of logship'),
+    (
+        "type: spool\n    format: json",
+        "4:5: sources[0].format: has no say in a spool: its documents are shipped as they were made",
+    ),
     ("paths: a", "3:5: sources[0].paths: given twice, first in line 2"),
     ("exclude: ['[a']", '3:15: sources[0].exclude[0]: "[a" has a "[" without "]"'),
     ("exclude: logs/", '"logs/" names a folder; write for example "logs/*.log"'),
@@ -231,12 +235,9 @@ NOT_YET = [
     *(
         f"sources: [{{paths: a, {key}: x}}]"
         for key in (
-            "rotated",
             "pattern",
             "encoding",
             "delimiter",
-            "compressed",
-            "incomplete_after",
             "when",
         )
     ),
