@@ -1,0 +1,234 @@
+"""Compressed log files, read by offset into what is in them."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import threading
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Literal
+
+from logship.sources.file.compression import DamagedError, Stream, missing_for
+from logship.sources.file.identity import FINGERPRINT_BYTES, Candidate, fingerprint_of
+
+if TYPE_CHECKING:
+    from io import FileIO
+
+__all__ = ["Archive", "State"]
+
+BLOCK_BYTES = 128 << 10  # decompressed at once
+WINDOW_BYTES = 64 << 10  # kept behind the reader's place
+END_BYTES = 4 << 10  # kept of the content's end, where files that were read already are compared
+
+State = Literal["unread", "complete", "truncated", "corrupt"]
+
+
+class Archive:
+    """A compressed log file: one reader at a time, memory bounded whatever is in it.
+
+    Its content is what the longest beginning of the file gives that decompresses without an
+    error. The first look decompresses the whole file once, to know how long the content is;
+    when the file has changed since, it is looked at again, from there on when it has only grown.
+    Reading in order costs what decompressing costs; reading further back than 64 KiB starts over.
+
+    Attributes:
+        key: Device and inode.
+        kind: How it is compressed, as :func:`kind_of` gives it.
+        state: What the last look found: ``complete``; ``truncated`` when the file ends within a
+            member; ``corrupt`` when it does not go on after some byte, or a checksum is wrong.
+        reason: What there is to say of it; also of a complete one, when what is behind the last
+            member was ignored. Empty otherwise.
+    """
+
+    is_archive = True
+
+    def __init__(self, raw: FileIO, kind: str, pool: Executor | None = None) -> None:
+        """Take over *raw* when nothing is raised.
+
+        Raises:
+            OSError: Archives of this kind cannot be read here; says what to do.
+        """
+        if missing := missing_for(kind):
+            raise OSError(errno.ENOTSUP, missing)
+        self._raw, self.kind, self._pool = raw, kind, pool
+        stat = os.fstat(raw.fileno())
+        self.key = (stat.st_dev, stat.st_ino)
+        self.state: State = "unread"
+        self.reason = ""
+        self._lock = threading.Lock()
+        self._seen: tuple[int, int] | None = None  # size and time of change when it was measured
+        self._compressed_end = b""  # of what was measured
+        self._content_bytes = 0
+        self._limit: int | None = None  # where in the file the damage begins
+        self._forget()
+
+    async def read(self, offset: int, count: int) -> bytes:
+        """Return the content from *offset* on, decompressed on a thread of the pool.
+
+        Cancelled, it leaves that thread to finish.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self.read_at, offset, count)
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """Return the content from *offset* on, read here and now."""
+        with self._lock:
+            self._measure()
+            end = min(offset + count, self._content_bytes)
+            if offset >= end:
+                return b""
+            for start, data in self._windows():
+                if start <= offset and end <= start + len(data):
+                    return data[offset - start : end - start]
+            try:
+                return self._read_on(offset, end)
+            except DamagedError as error:
+                self._seen = None
+                reason = f"{self.kind} file was changed while it was read: {error}"
+                raise OSError(errno.EIO, reason) from error
+
+    def look(self) -> Candidate:
+        """Return what recognition needs to know, of the content."""
+        with self._lock:
+            self._measure()
+            fingerprint = fingerprint_of(self._beginning)
+            return Candidate(*self.key, self._content_bytes, fingerprint, self.read_at)
+
+    def size(self) -> int:
+        """Return how long the content is now, as far as it can be read."""
+        with self._lock:
+            self._measure()
+            return self._content_bytes
+
+    def status(self) -> os.stat_result:
+        """Return what the disk says of the compressed file."""
+        return os.fstat(self._descriptor())
+
+    def find_data(self, offset: int) -> int | None:
+        """Return where the next byte lies that is not NUL, from *offset* on; None without one."""
+        while block := self.read_at(offset, WINDOW_BYTES):
+            if found := block.lstrip(b"\0"):
+                return offset + len(block) - len(found)
+            offset += len(block)
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        self._raw.close()
+
+    def _descriptor(self) -> int:
+        if self._raw.closed:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return self._raw.fileno()
+
+    def _pread(self, offset: int, count: int) -> bytes:
+        return os.pread(self._descriptor(), count, offset)
+
+    def _stream(self, member: tuple[int, int] = (0, 0), limit: int | None = None) -> Stream:
+        return Stream(self._pread, self.kind, is_exact=self._is_exact, member=member, limit=limit)
+
+    def _forget(self, *, is_exact: bool = False) -> None:
+        self._is_exact = is_exact
+        self._content_bytes = 0
+        self._beginning = self._ending = b""
+        self._limit = None
+        self._measured = self._stream()
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self._reader = self._stream(limit=self._limit)
+        self._window = b""
+
+    def _windows(self) -> tuple[tuple[int, bytes], ...]:
+        return (
+            (self._reader.produced - len(self._window), self._window),
+            (self._content_bytes - len(self._ending), self._ending),
+            (0, self._beginning),
+        )
+
+    def _read_on(self, offset: int, end: int) -> bytes:
+        if offset < self._reader.produced - len(self._window):
+            self._start_over()
+        reader, blocks = self._reader, [self._window]
+        self._window = b""  # should anything be raised
+        while reader.produced < end:
+            if reader.produced <= offset - BLOCK_BYTES:
+                blocks.clear()
+            block = reader.next(min(BLOCK_BYTES, end - reader.produced))
+            if not block:
+                raise DamagedError("it has become shorter")
+            blocks.append(block)
+        if end == self._content_bytes:
+            reader.rest()
+        data = b"".join(blocks)
+        self._window = data[-WINDOW_BYTES:]
+        start = end - len(data)
+        return data[offset - start :]
+
+    def _measure(self) -> None:
+        """Find out how long the content is, unless that is known of the file as it is now."""
+        status = self.status()
+        seen = (status.st_size, status.st_mtime_ns)
+        if seen == self._seen:
+            return
+        self._seen = None  # should anything be raised
+        end = self._compressed_end
+        before = self._pread(self._measured.at - len(end), len(end))
+        if not end or before != end or self.state == "corrupt":
+            self._forget()  # nothing is known of it, or it is another file now
+        try:
+            self._go_on()
+        except DamagedError as error:
+            self._find_damage(error)
+        self._measured.rest()
+        count = min(END_BYTES, self._measured.at)
+        self._compressed_end = self._pread(self._measured.at - count, count)
+        self._seen = seen
+
+    def _go_on(self) -> None:
+        """Measure to the end of the file."""
+        stream = self._measured
+        while block := stream.next(BLOCK_BYTES):
+            self._note(block)
+        self.state, self.reason = "complete", ""
+        if stream.garbage_at == 0:
+            self.state, self.reason = "corrupt", f"does not begin like a {self.kind} file"
+        elif stream.garbage_at is not None:
+            self.reason = f"what follows byte {stream.garbage_at} is not {self.kind}; ignored"
+        elif not stream.is_at_member_end:
+            self.state, self.reason = "truncated", "the file is incomplete"
+
+    def _note(self, block: bytes) -> None:
+        self._content_bytes += len(block)
+        if len(self._beginning) < FINGERPRINT_BYTES:
+            self._beginning = (self._beginning + block)[:FINGERPRINT_BYTES]
+        self._ending = (self._ending + block[-END_BYTES:])[-END_BYTES:]
+
+    def _find_damage(self, error: DamagedError) -> None:
+        """Find the content of a file that cannot be decompressed to its end.
+
+        A decompressor that fails keeps to itself what it made of the good bytes before, and the
+        fast one finds some errors later than others do: what is readable would depend on how it
+        is read. So it is read up to there again, and then byte by byte.
+        """
+        if self.kind == "gzip" and not self._is_exact:
+            self._forget(is_exact=True)
+            try:
+                self._go_on()
+                return
+            except DamagedError as exact:
+                error = exact
+        failed = self._measured
+        stream = self._stream(failed.member, failed.slice_at)
+        try:
+            for limit in range(failed.slice_at, failed.at + 1):
+                stream.limit = limit
+                while stream.next(BLOCK_BYTES):
+                    pass
+                self._limit, self._content_bytes = limit, stream.produced
+        except DamagedError:
+            pass
+        self._beginning, self._ending = self._beginning[: self._content_bytes], b""
+        self._start_over()
+        self.state = "corrupt"
+        self.reason = f"cannot be decompressed beyond byte {self._limit}: {error}"
