@@ -1,9 +1,8 @@
-"""The one place that talks HTTP to Elasticsearch.
+"""A connection to one cluster: requests, replies, and the errors of both.
 
-The official client's transport does the work (connections, pooling, TLS, dead hosts);
-this module builds it from settings and maps its errors. Requests carry plain media types:
-the typed client methods send a compatibility header that ties client and server majors
-together, the transport does not. Bodies pass through as bytes in both directions.
+Requests carry plain media types: the client's typed methods send a compatibility header that ties
+client and server majors together, its transport does not. Bodies pass through as bytes in both
+directions.
 """
 
 from __future__ import annotations
@@ -24,16 +23,15 @@ from elastic_transport import (
     Serializer,
     TransportError,
 )
-from elastic_transport.client_utils import (
-    basic_auth_to_header,
-    parse_cloud_id,
-    url_to_node_config,
-)
+from elastic_transport.client_utils import parse_cloud_id, url_to_node_config
 
+from logship.elastic.credentials import Credentials
+from logship.elastic.node import node_class, proxy_of
+from logship.elastic.tls import Trust
 from logship.errors import BadReply, ConnectionFailed, ErrorReply
 from logship.settings.model import ElasticsearchSettings
 
-__all__ = ["Elastic", "Reply", "is_loopback"]
+__all__ = ["JSON", "NDJSON", "Elastic", "Reply", "error_reply", "is_loopback"]
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -99,11 +97,12 @@ class Elastic:
         self, settings: ElasticsearchSettings, *, compress: Callable[[bytes], bytes] | None = None
     ) -> None:
         self.settings = settings
-        self._headers = {"accept": JSON, **_authorization(settings)}
+        self._credentials = Credentials(settings)
         nodes = _node_configs(settings)
         passed = PassThrough()
         self._transport = AsyncTransport(
             nodes,
+            node_class=node_class(Trust(settings), proxy_of(settings.proxy)),
             max_retries=0,
             retry_on_status=(),
             meta_header=False,
@@ -152,7 +151,7 @@ class Elastic:
 
         Cancellation closes the connection; the request may have been applied.
         """
-        headers = dict(self._headers)
+        headers = {"accept": JSON, **self._credentials.header()}
         if body is not None:
             headers["content-type"] = content_type
             if content_encoding is not None:
@@ -232,17 +231,6 @@ def _compress_level_1(body: bytes) -> bytes:
     return zlib.compress(body, level=1, wbits=GZIP_WINDOW)
 
 
-def _authorization(settings: ElasticsearchSettings) -> dict[str, str]:
-    if settings.api_key is not None:
-        return {"authorization": f"ApiKey {settings.api_key}"}
-    if settings.bearer_token is not None:
-        return {"authorization": f"Bearer {settings.bearer_token}"}
-    if settings.username is not None:
-        header = basic_auth_to_header((settings.username, settings.password or ""))
-        return {"authorization": header}
-    return {}
-
-
 def _node_configs(settings: ElasticsearchSettings) -> list[NodeConfig]:
     if settings.cloud_id is not None:
         cloud = parse_cloud_id(settings.cloud_id)
@@ -253,19 +241,7 @@ def _node_configs(settings: ElasticsearchSettings) -> list[NodeConfig]:
             url_to_node_config(with_scheme(host), use_default_ports_for_scheme=False)
             for host in settings.hosts
         ]
-    options: dict[str, Any] = {"connections_per_node": 16}
-    if settings.ca_certs is not None:
-        options["ca_certs"] = str(settings.ca_certs)
-    if settings.ca_fingerprint is not None:
-        options["ssl_assert_fingerprint"] = settings.ca_fingerprint
-    if settings.client_cert is not None:
-        options["client_cert"] = str(settings.client_cert)
-    if settings.client_key is not None:
-        options["client_key"] = str(settings.client_key)
-    if not settings.verify:
-        options.update(verify_certs=False, ssl_show_warn=False)
-    plain = {"connections_per_node": 16}
-    return [node.replace(**(options if node.scheme == "https" else plain)) for node in nodes]
+    return [node.replace(connections_per_node=16) for node in nodes]
 
 
 def with_scheme(host: str) -> str:
