@@ -111,6 +111,7 @@ class Archive:
             if found := block.lstrip(b"\0"):
                 return offset + len(block) - len(found)
             offset += len(block)
+        return None
 
     def close(self) -> None:
         """Close the descriptor."""
