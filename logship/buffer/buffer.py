@@ -22,6 +22,7 @@ class Buffer:
     Attributes:
         used_bytes: Of everything put and not yet released, in flight included.
         used_records: The same in records.
+        max_bytes: From here on putting waits.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class Buffer:
         clock: Clock,
     ) -> None:
         self.used_bytes = self.used_records = 0
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._batch_bytes, self._batch_records = batch_bytes, batch_records
         self._batch_age_seconds, self._clock = batch_age_seconds, clock
         self._queue: deque[Documents] = deque()
@@ -51,27 +52,30 @@ class Buffer:
         A single chunk's documents are taken whole when there is any room, so the bound can be
         passed by one chunk. Cancelled while waiting, nothing was added.
         """
-        while self.used_bytes >= self._max_bytes:
+        while self.used_bytes >= self.max_bytes:
             self._room.clear()
             await self._room.wait()
-        self.used_bytes += documents.size_bytes
-        self.used_records += len(documents)
-        self._queued_bytes += documents.size_bytes
-        self._queued_records += len(documents)
-        self._queue.append(documents)
-        self._arrived.set()
+        self.charge(documents.size_bytes, len(documents))
+        self._enqueue(documents)
 
-    def put_back(self, documents: Documents, *, since: float) -> None:
-        """Queue again, changed, what was taken and is not released; it rides in a later batch.
+    def charge(self, size_bytes: int, records: int) -> None:
+        """Count what is held elsewhere, until it is released. Never waits."""
+        self.used_bytes += size_bytes
+        self.used_records += records
 
-        Never waits. The records are counted already; the bytes come on top, until released.
+    def requeue(self, documents: Documents, *, since: float) -> None:
+        """Queue what is counted already and not released; it rides in a later batch.
+
+        Never waits, also not for what is closed.
 
         Args:
             since: Monotonic seconds when the oldest of them was first read: what was hurried
                 then is so still.
         """
         self._hurried = self._hurried or since <= self._hurried_at
-        self.used_bytes += documents.size_bytes
+        self._enqueue(documents)
+
+    def _enqueue(self, documents: Documents) -> None:
         self._queued_bytes += documents.size_bytes
         self._queued_records += len(documents)
         self._queue.append(documents)
@@ -81,7 +85,7 @@ class Buffer:
         """Give back the room of documents that are settled."""
         self.used_bytes -= size_bytes
         self.used_records -= records
-        if self.used_bytes < self._max_bytes:
+        if self.used_bytes < self.max_bytes:
             self._room.set()
 
     def hurry(self) -> None:

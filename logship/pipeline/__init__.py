@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from logship.pipeline.deliver import Delivery, Totals
+from logship.pipeline.held import Keeping
 from logship.pipeline.ingest import Ingestion
 
-__all__ = ["Delivery", "Ingestion", "Totals"]
+__all__ = ["Delivery", "Ingestion", "Keeping", "Totals"]

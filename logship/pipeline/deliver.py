@@ -1,6 +1,7 @@
 """The second loop: batches go out, and every document ends delivered or in a dead letter.
 
 What a mapping refuses is changed and rides in a later batch before it becomes a dead letter.
+What the cluster keeps out is held apart (see `logship.pipeline.held`).
 
 Retries are for ever, with full jitter. A batch in back-off holds no slot. While the server
 refuses whole requests only one batch at a time probes it, in turns. A batch that fails while
@@ -13,11 +14,13 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from logship.buffer import Buffer
 from logship.interfaces import Clock, DeadLetters, Sink
 from logship.model import BatchResult, Document, Documents, Refusal
+from logship.pipeline.held import Held, Keeping
+from logship.pipeline.held_groups import of_record
 from logship.pipeline.rescues import Rescued, Rescues
 from logship.pipeline.slots import Slots
 
@@ -70,6 +73,7 @@ class Delivery:
         max_in_flight: int,
         clock: Clock,
         jitter: random.Random | None = None,
+        keeping: Keeping | None = None,
         target: str = "Elasticsearch",
         longest_pause_seconds: Callable[[], float] = lambda: LONGEST_PAUSE_SECONDS,
         letters_fate: str = "they are in the dead-letter file",
@@ -81,6 +85,18 @@ class Delivery:
         self._clock, self._jitter = clock, jitter or random.Random()
         self._target, self._longest_pause_seconds = target, longest_pause_seconds
         self._letters_fate = letters_fate
+        self._held = Held(
+            buffer,
+            keeping or Keeping(),
+            clock=clock,
+            jitter=self._jitter,
+            target=target,
+            pause_seconds=longest_pause_seconds,
+            may_probe=lambda: not self.trouble,
+            give_up=self._give_up,
+            changed=lambda: self._changed.set(),
+        )
+        self._tasks: asyncio.TaskGroup | None = None
         self._turn = asyncio.Lock()
         self._outstanding = 0
         self._changed = asyncio.Event()
@@ -95,17 +111,35 @@ class Delivery:
         """Take note of why nothing can go out before the loop begins; empty: it can."""
         self.trouble = trouble
 
+    @property
+    def held(self) -> int:
+        """How many documents wait in the files of held documents."""
+        return self._held.parked
+
+    @property
+    def unconfirmed(self) -> int:
+        """How many records were read and neither delivered nor are in a file."""
+        return self._buffer.used_records - self._held.borrowed
+
     def hurry(self) -> None:
         """End the pauses that are under way: what waits is tried again at once."""
         self._hurried.set()
         self._hurried = asyncio.Event()
+        self._held.hurry()
+
+    def park(self) -> None:
+        """Park what is held, now and from now on at once: the end is near."""
+        self._held.end()
 
     async def run(self) -> None:
         """Deliver until the buffer is closed and everything that was in it is settled.
 
-        Cancelled, what is under way may have been stored; it is not settled.
+        What stays held is parked by then, where there are files for it. Cancelled, what is
+        under way may have been stored; it is not settled.
         """
         async with asyncio.TaskGroup() as group:
+            self._tasks = group
+            keeper = group.create_task(self._held.run(self._launch))
             while await self._more():
                 await self._slots.acquire()
                 probing = PROBING_BATCHES + self._failures // FAILURES_PER_PROBE
@@ -117,19 +151,38 @@ class Delivery:
                     continue
                 self._outstanding += 1
                 group.create_task(self._deliver(self._buffer.take()))
+            keeper.cancel()
+
+    def _launch(self, batch: Documents) -> None:
+        """Send *batch* beside what is in the buffer."""
+        assert self._tasks is not None
+        self._outstanding += 1
+        self._tasks.create_task(self._deliver(batch, has_slot=False))
+
+    def _give_up(self, documents: Documents, refusal: Refusal) -> None:
+        """Make dead letters of what was held for too long."""
+        assert self._tasks is not None
+        refusals = [replace(refusal, position=i) for i in range(len(documents))]
+        self._outstanding += 1
+        self._tasks.create_task(self._bury_held(documents, refusals))
+
+    async def _bury_held(self, documents: Documents, refusals: Sequence[Refusal]) -> None:
+        await self._bury(documents, [(documents.document(one.position), one) for one in refusals])
+        self._outstanding -= 1
+        self._changed.set()
 
     async def _more(self) -> bool:
         """Wait for a batch. What is under way may put something back, also after the close."""
         while not await self._buffer.ready():
-            if not self._outstanding:
+            if not self._outstanding and self._held.is_done:
                 return False
             self._changed.clear()
             await self._changed.wait()
         return True
 
-    async def _deliver(self, batch: Documents) -> None:
-        """Send *batch*, for which a slot is taken, and what is left of it, until nothing is."""
-        waiting, has_slot = [batch], True
+    async def _deliver(self, batch: Documents, *, has_slot: bool = True) -> None:
+        """Send *batch*, for which a slot may be taken, and what is left of it, until nothing is."""
+        waiting = [batch]
         attempts = failed_alone = 0
         others = -1  # requests that had gone well when this batch last failed
         try:
@@ -230,6 +283,7 @@ class Delivery:
             self.trouble, self._failures, self._wish = "", 0, None
             self._is_said = False
             self._changed.set()
+            self._held.wake()
 
     async def _settle(self, batch: Documents, result: BatchResult) -> list[Documents]:
         """Pay for what is done; return what is to be sent again."""
@@ -246,10 +300,14 @@ class Delivery:
             return []
         if result.delivered:
             self._delivered(batch.select(result.delivered))
-        if result.rejected:
-            await self._reject(batch, result.rejected)
-        again = sorted((*result.retryable, *(refusal.position for refusal in result.held)))
-        self.totals.held += len(result.held)
+        if result.rejected or result.held:
+            rejected = self._held.sort(batch, result)
+            held = len(result.held) + len(result.rejected) - len(rejected)
+            self.totals.held += held
+            self.totals.retried += held
+            if rejected:
+                await self._reject(batch, rejected)
+        again = result.retryable
         self.totals.retried += len(again)
         if again:
             self._say_put_off(len(again), result.cause)
@@ -258,7 +316,9 @@ class Delivery:
     def _delivered(self, documents: Documents) -> None:
         self._pay(documents)
         self.totals.delivered += len(documents)
-        self.totals.rescued += sum(isinstance(receipt, Rescued) for receipt, _ in documents.runs)
+        self.totals.rescued += sum(
+            isinstance(of_record(receipt), Rescued) for receipt, _ in documents.runs
+        )
 
     def _pay(self, documents: Documents) -> None:
         documents.settle()
@@ -268,14 +328,20 @@ class Delivery:
         """Try again, changed, or settle once it is safe in the dead-letter file."""
         letters = self._rescues.put_back(batch, refusals)
         self._changed.set()
-        if not letters:
-            return
+        if letters:
+            positions = [refusal.position for _, refusal in letters]
+            await self._bury(batch.select(positions), letters)
+
+    async def _bury(
+        self, documents: Documents, letters: Sequence[tuple[Document, Refusal]]
+    ) -> None:
+        """Settle *documents* once they are safe in the dead-letter file, as *letters*."""
         self.totals.rejected += len(letters)
         if self._dead_letters is None:
             self.totals.dropped += len(letters)
         else:
             await self._write_dead_letters(letters)
-        self._pay(batch.select([refusal.position for _, refusal in letters]))
+        self._pay(documents)
 
     async def _write_dead_letters(self, letters: Sequence[tuple[Document, Refusal]]) -> None:
         assert self._dead_letters is not None

@@ -93,8 +93,8 @@ class Rescues:
             changed = Documents.of(
                 (heads, ids, contexts, offsets, bodies), self._clock.monotonic(), runs
             )
-            self._buffer.put_back(changed, since=since)
-            self._buffer.release(before, 0)
+            self._buffer.charge(changed.size_bytes - before, 0)
+            self._buffer.requeue(changed, since=since)
         return hopeless
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
 from typing import Any
 
@@ -10,7 +11,7 @@ import orjson
 from logship.errors import BadReply, ErrorReply
 from logship.model import BatchResult, Refusal
 
-__all__ = ["FILTER_PATH", "classify_failure", "classify_reply"]
+__all__ = ["FILTER_PATH", "classify_failure", "classify_reply", "is_unfamiliar"]
 
 FILTER_PATH = "errors,items.*.status,items.*.error"
 REASON_CHARACTERS = 2000
@@ -29,6 +30,20 @@ _HELD_TYPES = frozenset(
         "unavailable_shards_exception",
     )
 )
+# What the document is to blame for.
+_REJECTED_TYPES = frozenset(
+    (
+        "document_parsing_exception",
+        "illegal_argument_exception",
+        "invalid_index_name_exception",
+        "mapper_parsing_exception",
+        "max_bytes_length_exceeded_exception",
+        "parsing_exception",
+        "strict_dynamic_mapping_exception",
+    )
+)
+# Who is to blame for any other type is told by how many documents meet it.
+UNFAMILIAR_FROM, UNFAMILIAR_SHARE = 20, 0.5
 # What a whole request is refused for, whatever is in it.
 _NO_DOCUMENTS_FAULT = ("media_type_header_exception", "parse_exception")
 # An illegal argument is the document's fault, but for these.
@@ -40,7 +55,8 @@ def classify_reply(count: int, reply: bytes) -> BatchResult:
 
     Items answer documents by position. 2xx and 409 (already there: we send ``create``) are
     delivered; what the cluster and not the document is to blame for is held; other 429 and 5xx
-    are retryable; other 4xx are rejected.
+    are retryable; other 4xx are rejected, unless their type is none that is known to blame a
+    document, and half or more of 20 or more documents meet it: then those are held.
 
     Args:
         count: How many documents were sent.
@@ -86,7 +102,17 @@ def classify_reply(count: int, reply: bytes) -> BatchResult:
         else:
             raise BadReply(f"the bulk reply has an item with status {status}")
         cause = cause or f"{type_ or status}: {reason[:300]}"
+    if count >= UNFAMILIAR_FROM and len(rejected) >= UNFAMILIAR_SHARE * count:
+        types = Counter(refusal.type for refusal in rejected if is_unfamiliar(refusal))
+        many = {type_ for type_, met in types.items() if met >= UNFAMILIAR_SHARE * count}
+        held += [refusal for refusal in rejected if refusal.type in many]
+        rejected = [refusal for refusal in rejected if refusal.type not in many]
     return BatchResult(delivered, retryable, held, rejected, cause=cause)
+
+
+def is_unfamiliar(refusal: Refusal) -> bool:
+    """Whether the type of a rejected item does not tell that the document is to blame."""
+    return refusal.type not in _REJECTED_TYPES
 
 
 def classify_failure(count: int, error: ErrorReply) -> BatchResult:

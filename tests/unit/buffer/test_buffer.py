@@ -247,8 +247,8 @@ def test_document_larger_than_a_batch_goes_alone() -> None:
     run(work)
 
 
-def test_put_back_waits_for_the_next_batch() -> None:
-    """What is put back is counted, asks for no batch of its own, and rides with the next."""
+def test_requeued_waits_for_the_next_batch() -> None:
+    """What is queued again counts as it was said, and rides with the next batch."""
 
     async def work() -> None:
         clock = FakeClock()
@@ -259,7 +259,8 @@ def test_put_back_waits_for_the_next_batch() -> None:
         taken = buffer.take()
         clock.advance(1.0)
         changed = make_documents(1, first=7, read_at=1.0)[0]
-        buffer.put_back(changed, since=0.5)
+        buffer.charge(changed.size_bytes, 0)
+        buffer.requeue(changed, since=0.5)
         assert (buffer.used_bytes, buffer.used_records) == (3 * SIZE, 2)
         waiting = asyncio.create_task(buffer.ready())
         assert not await settled(waiting)
@@ -271,8 +272,8 @@ def test_put_back_waits_for_the_next_batch() -> None:
     run(work)
 
 
-def test_put_back_what_was_hurried() -> None:
-    """What was there when it was hurried goes at once also after it was put back."""
+def test_requeue_what_was_hurried() -> None:
+    """What was there when it was hurried goes at once also after it was queued again."""
 
     async def work() -> None:
         clock = FakeClock()
@@ -283,7 +284,7 @@ def test_put_back_what_was_hurried() -> None:
         assert await buffer.ready()
         buffer.take()
         clock.advance(1.0)
-        buffer.put_back(make_documents(1, first=7, read_at=2.0)[0], since=0.0)
+        buffer.requeue(make_documents(1, first=7, read_at=2.0)[0], since=0.0)
         assert await buffer.ready()
         assert numbers_of(buffer.take()) == [7]
 

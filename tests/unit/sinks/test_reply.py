@@ -388,3 +388,34 @@ def test_what_a_person_must_mend_drops_nothing(status: int, body: Any, count: in
     assert (result.verdict, list(result.retryable)) == ("pause", list(range(count)))
     assert not result.rejected
     assert result.cause
+
+
+def strange(count: int, refused: int, type_: str = "strange_exception") -> bytes:
+    items = [{"create": {"status": 400, "error": {"type": type_, "reason": "no"}}}] * refused
+    items += [{"create": {"status": 201}}] * (count - refused)
+    return orjson.dumps({"errors": True, "items": items})
+
+
+@pytest.mark.parametrize(
+    ("count", "refused", "type_", "is_held"),
+    [
+        (20, 10, "strange_exception", True),
+        (20, 20, "strange_exception", True),
+        (19, 19, "strange_exception", False),
+        (20, 9, "strange_exception", False),
+        (1, 1, "strange_exception", False),
+        (20, 20, "document_parsing_exception", False),
+        (20, 20, "illegal_argument_exception", False),
+        (20, 20, "", True),
+    ],
+)
+def test_who_is_to_blame_for_an_unfamiliar_type(
+    count: int, refused: int, type_: str, is_held: bool
+) -> None:
+    """Half or more of 20 or more documents with one unknown type: the cluster, else they are."""
+    result = classify_reply(count, strange(count, refused, type_))
+    assert [one.position for one in (result.held if is_held else result.rejected)] == [
+        *range(refused)
+    ]
+    assert len(result.delivered) == count - refused
+    assert not (result.rejected if is_held else result.held)
