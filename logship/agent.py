@@ -21,12 +21,15 @@ from logship.elastic import Elastic
 from logship.errors import StateError
 from logship.host import HostId, boot_id, host_id, host_name
 from logship.interfaces import Clock
-from logship.pipeline import Delivery, Ingestion, Totals
+from logship.pipeline import Delivery, Ingestion, Keeping, Totals
 from logship.route import AutoRoute, Route, RouteState, choose_format, compile_route
 from logship.settings.model import Settings
+from logship.sinks.dead_letter_age import purge_regularly
+from logship.sinks.dead_letter_box import DeadLetterBox
 from logship.sinks.dead_letters import DeadLetterFiles
 from logship.sinks.elasticsearch import ElasticsearchSink
 from logship.sinks.elasticsearch.template import confirm_template
+from logship.sinks.held_files import GROWING_SECONDS, HeldFiles
 from logship.sources.file import FileSource, Seeding
 from logship.sources.file.discovery import names as is_named_by
 from logship.state_dir import StateDir
@@ -53,20 +56,23 @@ class Summary:
 
     Attributes:
         totals: What became of the records.
-        unconfirmed: Records read and neither delivered nor in a dead letter; they are read
-            again by the next run.
+        unconfirmed: Records read and neither delivered nor in a held file or dead letter; they
+            are read again by the next run.
+        held: Records in the held files, those of earlier runs included; they go when Elasticsearch
+            takes them.
         unreadable: Files that are there and could not be read.
     """
 
     totals: Totals
     unconfirmed: int
+    held: int = 0
     unreadable: int = 0
 
     def __str__(self) -> str:
         t = self.totals
         return (
-            f"delivered {t.delivered}, rescued {t.rescued}, held 0, dead letters {t.dead_letters}, "
-            f"dropped {t.dropped}, unconfirmed {self.unconfirmed}"
+            f"delivered {t.delivered}, rescued {t.rescued}, held {self.held}, "
+            f"dead letters {t.dead_letters}, dropped {t.dropped}, unconfirmed {self.unconfirmed}"
         )
 
 
@@ -173,6 +179,7 @@ class Agent:
             dead_letters if delivery.rejected == "dead_letter" else None,
             max_in_flight=delivery.max_in_flight,
             clock=clock,
+            keeping=self._keeping(state, work),
             target=f"Elasticsearch at {', '.join(elastic.urls)}",
         )
         self._make_sources(store, host, files)
@@ -183,7 +190,23 @@ class Agent:
             for pool in (files, work):
                 pool.shutdown(wait=False, cancel_futures=True)
         unreadable = sum(len(source.unreadable) for source in self.sources)
-        return Summary(self.delivery.totals, buffer.used_records, unreadable)
+        sent = self.delivery
+        return Summary(sent.totals, sent.unconfirmed, sent.held, unreadable)
+
+    def _keeping(self, state: Path, pool: ThreadPoolExecutor) -> Keeping:
+        held = self.settings.held
+        growing = GROWING_SECONDS
+        if held.limit_seconds is not None:
+            growing = min(growing, held.limit_seconds / 10)
+        files = HeldFiles(
+            state / "held", clock=self._clock, max_bytes=held.max_bytes, growing_seconds=growing
+        )
+        return Keeping(
+            files,
+            pool=pool,
+            after_seconds=held.after_seconds,
+            limit_seconds=held.limit_seconds,
+        )
 
     def _make_sources(self, store: CheckpointStore, host: HostId, pool: ThreadPoolExecutor) -> None:
         settings = self.settings
@@ -228,8 +251,9 @@ class Agent:
         saver = asyncio.create_task(self._save_regularly(store))
         sender = asyncio.create_task(self._deliver(elastic, delivery))
         readers = asyncio.create_task(self._read(buffer))
+        purger = asyncio.create_task(self._purge(self.settings.state_dir))
         stopped = asyncio.create_task(self._wait_for_stop())
-        tasks = (readers, sender, saver, stopped)
+        tasks = (readers, sender, saver, purger, stopped)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if readers.done() and not _failed(tasks):  # with once, sources end by themselves
@@ -259,6 +283,8 @@ class Agent:
         readers.cancel()
         await asyncio.gather(readers, return_exceptions=True)
         buffer.close()
+        if self.delivery is not None:
+            self.delivery.park()
         await asyncio.wait({sender}, timeout=max(0.0, deadline - self._clock.monotonic()))
 
     async def _read(self, buffer: Buffer) -> None:
@@ -288,6 +314,13 @@ class Agent:
                     return
             except TimeoutError:
                 pause = min(pause * 2, LONGEST_RETRY_SECONDS)
+
+    async def _purge(self, state: Path) -> None:
+        """Remove dead letters that are too old, until cancelled."""
+        box = DeadLetterBox(state / "dead-letters")
+        await purge_regularly(
+            box, self.settings.dead_letters.max_age_seconds, clock=self._clock, pool=None
+        )
 
     async def _deliver(self, elastic: Elastic, delivery: Delivery) -> None:
         if self.settings.index.template:

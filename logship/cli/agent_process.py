@@ -30,8 +30,8 @@ def run_agent(loaded: Loaded, *, once: bool = False, timeout_seconds: float | No
         timeout_seconds: With *once*, begin to stop after this time.
 
     Returns:
-        0; or 3 with *once*, when anything went to dead letters, stayed unconfirmed or could not
-        be read.
+        0; or 3 with *once*, when anything went to dead letters, stayed held or unconfirmed, or
+        could not be read.
     """
     from logship.agent import Agent
     from logship.cli.own_log import set_up_log
@@ -70,7 +70,13 @@ def _reuse_large_blocks() -> None:
 
 def _is_incomplete(summary: Summary) -> bool:
     totals = summary.totals
-    return bool(totals.dead_letters or totals.dropped or summary.unconfirmed or summary.unreadable)
+    return bool(
+        totals.dead_letters
+        or totals.dropped
+        or summary.held
+        or summary.unconfirmed
+        or summary.unreadable
+    )
 
 
 async def _run(agent: Agent, timeout_seconds: float | None) -> Summary:

@@ -21,7 +21,7 @@ examples:
 
 exit status:
   0 ended in order; 2 the settings or the state folder are wrong; with --once also
-  3 something went to dead letters or is unconfirmed
+  3 something went to dead letters, or stayed held or unconfirmed
 """
 
 

@@ -28,7 +28,7 @@ from logship.model import Documents, Receipt
 from logship.spool import envelopes
 from logship.spool.parse import NotAnEnvelope, parse_envelope
 
-__all__ = ["HeldFile", "HeldFiles", "Line"]
+__all__ = ["GROWING_SECONDS", "HeldFile", "HeldFiles", "Line"]
 
 FILE_BYTES = 8 << 20
 GROWING_SECONDS = 3600.0
