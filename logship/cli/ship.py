@@ -34,7 +34,7 @@ examples:
 
 exit status:
   0 ended in order; 2 an argument or the state folder is wrong; with --once also
-  3 something went to dead letters or is unconfirmed
+  3 something went to dead letters, or stayed held or unconfirmed
 """
 
 
