@@ -32,6 +32,7 @@ from logship.sinks.elasticsearch.template import confirm_template
 from logship.sinks.held_files import GROWING_SECONDS, HeldFiles
 from logship.sources.file import FileSource, Seeding
 from logship.sources.file.discovery import names as is_named_by
+from logship.sources.spool import SpoolSource
 from logship.state_dir import StateDir
 
 __all__ = ["Agent", "Summary"]
@@ -100,7 +101,7 @@ class Agent:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.settings, self.once = settings, once
-        self.sources: list[FileSource] = []
+        self.sources: list[FileSource | SpoolSource] = []
         self.routes: list[Route | AutoRoute] = []
         self.delivery: Delivery | None = None
         self._clock = clock or SystemClock()
@@ -186,6 +187,9 @@ class Agent:
         try:
             await self._flow(store, elastic, buffer, self.delivery)
         finally:
+            for source in self.sources:
+                if isinstance(source, SpoolSource):
+                    source.close()
             await sink.close()
             for pool in (files, work):
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -221,18 +225,21 @@ class Agent:
         )
         names_there_are = {source.name for source in settings.sources}
         for source in settings.sources:
-            store.adopt(source.name, names_there_are, is_named_by(source.paths))
-            self.sources.append(
-                FileSource(
-                    source,
-                    store,
-                    seeding=seeding,
-                    clock=self._clock,
-                    pool=pool,
-                    make_memory=RouteState,
-                    once=self.once,
+            if source.type == "spool":
+                self.sources.append(SpoolSource(source, clock=self._clock, once=self.once))
+            else:
+                store.adopt(source.name, names_there_are, is_named_by(source.paths))
+                self.sources.append(
+                    FileSource(
+                        source,
+                        store,
+                        seeding=seeding,
+                        clock=self._clock,
+                        pool=pool,
+                        make_memory=RouteState,
+                        once=self.once,
+                    )
                 )
-            )
             self.routes.append(
                 compile_route(
                     source,
@@ -292,7 +299,9 @@ class Agent:
             for source, route in zip(self.sources, self.routes, strict=True):
                 group.create_task(self._read_one(source, route, buffer))
 
-    async def _read_one(self, source: FileSource, route: Route | AutoRoute, buffer: Buffer) -> None:
+    async def _read_one(
+        self, source: FileSource | SpoolSource, route: Route | AutoRoute, buffer: Buffer
+    ) -> None:
         """Run one source; when it fails, report it and try again with growing pauses."""
         ingest = Ingestion(route, buffer)
         pause = 1.0

@@ -13,6 +13,7 @@ __all__ = [
     "Content",
     "DeadLetters",
     "Ingest",
+    "Intake",
     "MakeMemory",
     "Memory",
     "Note",
@@ -116,6 +117,13 @@ class Ingest(Protocol):
 
         That there is an end must be durable before: a split mark.
         """
+
+
+class Intake(Protocol):
+    """The way into the buffer for documents that were made elsewhere."""
+
+    async def put(self, documents: Documents) -> None:
+        """Put *documents*, which have their receipts, into the buffer when there is room."""
 
 
 class Source(Protocol):

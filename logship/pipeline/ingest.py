@@ -34,6 +34,10 @@ class Ingestion:
         note = (memory.tail, memory.last_time)
         await self._put(documents, end, note, content)
 
+    async def put(self, documents: Documents) -> None:
+        """Put documents that need no route into the buffer when there is room."""
+        await self._buffer.put(documents)
+
     async def _put(self, documents: Documents, end: int, note: Note, content: Content) -> None:
         receipt = content.tracker.issue(end, note, len(documents))
         if len(documents):

@@ -3,8 +3,9 @@
 The folder has mode 0700, its files 0600. A writer holds an exclusive ``flock`` on its file
 until it is complete; a crash lets go of it. Who gets the lock sends the file and removes it,
 and only then lets go. A file begins under a name that nobody looks for, and is named
-``*.ndjson`` once it is locked, so an empty one is never taken for one that was sent. What is
-no envelope, like a last line that a crash cut short, is kept in ``*.unreadable``.
+``YYYYMMDDThhmmss-….ndjson`` once it is locked, so an empty one is never taken for one that was
+sent. Files of other names are none of ours. What is no envelope, like a last line that a crash
+cut short, is kept in ``*.unreadable``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = ["Spool"]
 
 SEGMENT_BYTES = 8 << 20
 _WRITE_BYTES = 1 << 20
+_FILES = f"{'[0-9]' * 8}T{'[0-9]' * 6}-*.ndjson"
 _numbers = itertools.count()  # of this process's files: no name comes twice
 
 
@@ -33,6 +35,9 @@ class Spool:
     Args:
         max_bytes: Of all files in the folder together.
         name: What this process's files are known by; no other process may use it.
+
+    Attributes:
+        refused: Files that could not be opened when they were last looked at, and why.
     """
 
     def __init__(self, directory: Path, *, max_bytes: int, name: str) -> None:
@@ -41,6 +46,8 @@ class Spool:
         self._written_bytes = 0
         self._descriptors: set[int] = set()
         self._found: list[Path] = []  # the oldest last
+        self._unremoved: set[Path] = set()
+        self.refused: dict[Path, str] = {}
 
     def append(self, envelopes: Iterable[bytes], *, sync: bool) -> tuple[int, str]:
         """Append *envelopes* to the file that is being written, or to a new one.
@@ -89,13 +96,14 @@ class Spool:
 
     def size_bytes(self) -> int:
         """Return how large all files together are."""
-        return sum(_size(path) for path in self.directory.glob("*.ndjson"))
+        return sum(_size(path) for path in self.directory.glob(_FILES))
 
     def claim(self) -> Claim | None:
         """Lock a file that nobody holds, the oldest first; None when there is none."""
         claim = self._claim_found()
         if claim is None:
-            self._found = sorted(self.directory.glob("*.ndjson"), reverse=True)
+            self._found = sorted(self.directory.glob(_FILES), reverse=True)
+            self.refused.clear()
             claim = self._claim_found()
         return claim
 
@@ -108,15 +116,20 @@ class Spool:
 
         Returns:
             Where its bad lines are kept; None without any.
+
+        Raises:
+            OSError: It cannot be removed; this process does not claim it again.
         """
         kept = claim.path.with_suffix(".unreadable") if claim.bad_lines else None
         try:
             if kept is not None:
                 _keep_bad_lines(claim, kept)
             claim.path.unlink(missing_ok=True)
-        except OSError:  # sent once more by the next one, which changes nothing
-            pass
-        self._close(claim.descriptor)
+        except OSError:
+            self._unremoved.add(claim.path)
+            raise
+        finally:
+            self._close(claim.descriptor)
         return kept
 
     def let_go_in_child(self) -> None:
@@ -146,10 +159,15 @@ class Spool:
     def _claim_found(self) -> Claim | None:
         while self._found:
             path = self._found.pop()
+            if path in self._unremoved:
+                continue
             try:
                 descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-            except OSError:
-                continue  # gone meanwhile, or another user's
+            except FileNotFoundError:
+                continue
+            except OSError as error:  # another user's, or on a disk that is read-only
+                self.refused[path] = error.strerror or str(error)
+                continue
             self._descriptors.add(descriptor)
             if _lock(descriptor) and _is_there(path, descriptor):
                 return Claim(path, descriptor)

@@ -107,10 +107,19 @@ class Shipping:
         if file not in self._files or not file.is_read or file.owed:
             return
         self._files.discard(file)
-        kept = self._spool.remove(file.claim)
-        if kept is not None:
-            _say_bad_lines(file.claim, kept)
         self._room.set()
+        try:
+            kept = self._spool.remove(file.claim)
+        except OSError as error:
+            log.error(
+                "%s cannot be removed: %s. All of it is delivered; the next start sends it again, "
+                "which changes nothing.",
+                file.claim.path,
+                error.strerror,
+            )
+        else:
+            if kept is not None:
+                _say_bad_lines(file.claim, kept)
 
 
 class _File:

@@ -162,15 +162,15 @@ def test_bad_lines_alone_are_kept_aside(folder: Path) -> None:
     folder.mkdir(parents=True)
     good = lines(4)
     bad = [b"not json\n", b'{"index":"a","id":"b"}\n', b'{"index":"a","id":"b","doc":{"n']
-    (folder / "x.ndjson").write_bytes(b"".join([good[0], bad[0], *good[1:], b"\n", *bad[1:]]))
+    (folder / "20261121T193000-7-x-0.ndjson").write_bytes(b"".join([good[0], bad[0], *good[1:], b"\n", *bad[1:]]))
     one = spool(folder)
     claim = one.claim()
     assert claim is not None
     assert numbers(claim) == [0, 1, 2, 3]
     assert [line.number for line in claim.first_bad] == [2, 7, 8]
-    assert one.remove(claim) == folder / "x.unreadable"
-    assert {path.name for path in folder.iterdir()} == {"x.unreadable"}
-    assert (folder / "x.unreadable").read_bytes() == b"".join(bad)
+    assert one.remove(claim) == folder / "20261121T193000-7-x-0.unreadable"
+    assert {path.name for path in folder.iterdir()} == {"20261121T193000-7-x-0.unreadable"}
+    assert (folder / "20261121T193000-7-x-0.unreadable").read_bytes() == b"".join(bad)
 
 
 def test_long_files_are_divided(folder: Path) -> None:
