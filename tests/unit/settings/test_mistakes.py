@@ -175,7 +175,7 @@ IN_A_SOURCE = [
     ("type: stdin", 'sources[0].type: "stdin" is not available in this version of logship'),
     (
         "type: spool\n    format: json",
-        "4:5: sources[0].format: has no say in a spool: its documents are shipped as they were made",
+        "4:5: sources[0].format: has no say in a spool: its documents are shipped as they were",
     ),
     ("paths: a", "3:5: sources[0].paths: given twice, first in line 2"),
     ("exclude: ['[a']", '3:15: sources[0].exclude[0]: "[a" has a "[" without "]"'),

@@ -162,15 +162,17 @@ def test_bad_lines_alone_are_kept_aside(folder: Path) -> None:
     folder.mkdir(parents=True)
     good = lines(4)
     bad = [b"not json\n", b'{"index":"a","id":"b"}\n', b'{"index":"a","id":"b","doc":{"n']
-    (folder / "20261121T193000-7-x-0.ndjson").write_bytes(b"".join([good[0], bad[0], *good[1:], b"\n", *bad[1:]]))
+    file = folder / "20261121T193000-7-x-0.ndjson"
+    file.write_bytes(b"".join([good[0], bad[0], *good[1:], b"\n", *bad[1:]]))
     one = spool(folder)
     claim = one.claim()
     assert claim is not None
     assert numbers(claim) == [0, 1, 2, 3]
     assert [line.number for line in claim.first_bad] == [2, 7, 8]
-    assert one.remove(claim) == folder / "20261121T193000-7-x-0.unreadable"
-    assert {path.name for path in folder.iterdir()} == {"20261121T193000-7-x-0.unreadable"}
-    assert (folder / "20261121T193000-7-x-0.unreadable").read_bytes() == b"".join(bad)
+    kept = file.with_suffix(".unreadable")
+    assert one.remove(claim) == kept
+    assert list(folder.iterdir()) == [kept]
+    assert kept.read_bytes() == b"".join(bad)
 
 
 def test_long_files_are_divided(folder: Path) -> None:
@@ -180,3 +182,26 @@ def test_long_files_are_divided(folder: Path) -> None:
         one.append(lines(5, size=1 << 20), sync=False)
     one.finish()
     assert len(list(folder.iterdir())) == 2
+
+
+def test_what_cannot_be_removed_is_not_claimed_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a folder that may be read and not changed would be shipped for ever."""
+    one = spool(folder)
+    one.append(lines(1), sync=False)
+    one.finish()
+    claim = one.claim()
+    assert claim is not None
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(PermissionError):
+        one.remove(claim)
+    assert one.claim() is None
+    monkeypatch.undo()
+    other = spool(folder, "two").claim()
+    assert other is not None
+    os.close(other.descriptor)
