@@ -114,7 +114,10 @@ def plan(loaded: Loaded, now: datetime) -> Iterator[str]:
 def matching_files(source: SourceSettings) -> dict[str, list[str]]:
     """Return the files that each glob of *source* names now, without excluded ones."""
     from logship.sources.file.discovery import scan
+    from logship.sources.spool import spool_files
 
+    if source.type == "spool":
+        return {pattern: spool_files(pattern) for pattern in source.paths}
     return {
         pattern: [found.path for found in scan((pattern,), source.exclude).files.values()]
         for pattern in source.paths
@@ -156,7 +159,9 @@ def _example_index(settings: Settings, now: datetime) -> str:
 
 
 def _source(source: SourceSettings) -> Iterator[str]:
-    details = [source.type, f"format {source.format}", f"from the {source.start_at}"]
+    details: list[str] = [source.type]
+    if source.type != "spool":
+        details += [f"format {source.format}", f"from the {source.start_at}"]
     if source.fields:
         details.append("fields " + ", ".join(source.fields))
     if source.processors:
@@ -168,10 +173,16 @@ def _source(source: SourceSettings) -> Iterator[str]:
 
 def _warnings(loaded: Loaded) -> Iterator[str]:
     from logship.sources.file.discovery import scan
+    from logship.sources.spool import spool_folders
 
     for variable in loaded.unused:
         yield f"not used: {variable}"
     for source in loaded.settings.sources:
+        if source.type == "spool":
+            if not any(spool_folders(source.paths)):
+                paths = ", ".join(source.paths)
+                yield f"no folder matches the source {source.name} now: {paths}"
+            continue
         found = scan(source.paths, source.exclude)
         for path, reason in found.skipped.items():
             yield f"{path} is left out by the source {source.name}: {reason}"

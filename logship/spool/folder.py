@@ -96,13 +96,17 @@ class Spool:
 
     def size_bytes(self) -> int:
         """Return how large all files together are."""
-        return sum(_size(path) for path in self.directory.glob(_FILES))
+        return sum(map(_size, self.files()))
+
+    def files(self) -> list[Path]:
+        """Return the files that are there, those being written included, the oldest first."""
+        return sorted(self.directory.glob(_FILES))
 
     def claim(self) -> Claim | None:
         """Lock a file that nobody holds, the oldest first; None when there is none."""
         claim = self._claim_found()
         if claim is None:
-            self._found = sorted(self.directory.glob(_FILES), reverse=True)
+            self._found = self.files()[::-1]
             self.refused.clear()
             claim = self._claim_found()
         return claim

@@ -140,6 +140,23 @@ def test_a_source_without_files_is_a_warning(
     assert capsys.readouterr().err == expected
 
 
+def test_the_plan_of_a_spool(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its folders are what is looked at, and the files in them that a handler named."""
+    settings = "sources:\n  - {type: spool, paths: spools/*}\n"
+    (tmp_path / "logship.yaml").write_text(settings)
+    assert run("check", "-c", "logship.yaml") == 0
+    assert "no folder matches the source spools now" in capsys.readouterr().err
+    folder = tmp_path / "spools" / "api"
+    folder.mkdir(parents=True)
+    (folder / "20261121T193000-7-x-0.ndjson").write_text("")
+    (folder / "other.ndjson").write_text("")
+    assert run("check", "-c", "logship.yaml") == 0
+    captured = capsys.readouterr()
+    assert "spools: spool\n" in captured.out
+    assert f"{tmp_path}/spools/*: 1 file now" in captured.out
+    assert captured.err == ""
+
+
 def test_what_is_no_file_is_a_warning(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

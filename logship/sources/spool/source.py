@@ -15,7 +15,7 @@ from logship.settings.model import SourceSettings
 from logship.sources.spool.shipping import Shipping
 from logship.spool import Spool
 
-__all__ = ["SpoolSource", "spool_folders"]
+__all__ = ["SpoolSource", "spool_files", "spool_folders"]
 
 log = logging.getLogger(__name__)
 
@@ -130,3 +130,12 @@ def spool_folders(paths: tuple[str, ...]) -> Iterator[str]:
         for path in glob.iglob(pattern, recursive=True):
             if os.path.isdir(path):
                 yield os.path.normpath(path)
+
+
+def spool_files(pattern: str) -> list[str]:
+    """Return the files that wait in the folders which *pattern* names, the oldest first."""
+    return [
+        str(path)
+        for folder in spool_folders((pattern,))
+        for path in Spool(Path(folder), max_bytes=0, name="").files()
+    ]
