@@ -21,6 +21,8 @@ COMMANDS = (
     "search",
     "checkpoints",
     "dead-letters",
+    "indices",
+    "setup",
     "node",
     "demo",
 )

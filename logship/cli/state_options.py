@@ -19,6 +19,7 @@ _FLAGS = {
     "--state-dir": "state_dir",
     "--url": "elasticsearch.hosts",
     "--api-key": "elasticsearch.api_key",
+    "--index": "index.name",
 }
 
 
