@@ -12,6 +12,8 @@ from typing import Literal, Protocol
 
 import orjson
 
+from logship.lines import PLAIN, LineForm
+
 __all__ = [
     "BatchResult",
     "Chunk",
@@ -36,7 +38,8 @@ class Chunk:
     """Complete lines of one file content, as one read gave them.
 
     Attributes:
-        data: The lines; each ends with ``\\n`` except the last of a forced split.
+        data: The lines, as in the file; each ends with the delimiter of *form*, except the last
+            of a forced split.
         start: Offset in the content of the first byte of *data*.
         end: Offset after what *data* stands for; more than ``start + len(data)`` after a cut.
         day: The day mark that holds for these lines: ``YYYY-MM-DD``, or ``first/last`` when
@@ -47,6 +50,7 @@ class Chunk:
         is_continued: The first line is the rest of one whose beginning was shipped already.
         is_split: An event ends with this chunk, whatever follows: a split mark says so.
         crc: CRC-32 of the whole line; only with *is_cut*.
+        form: Encoding and delimiter.
     """
 
     data: bytes
@@ -59,6 +63,7 @@ class Chunk:
     is_continued: bool = False
     is_split: bool = False
     crc: int = 0
+    form: LineForm = PLAIN
 
 
 @dataclass(frozen=True, slots=True)

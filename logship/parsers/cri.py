@@ -16,46 +16,113 @@ import re
 import sys
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
-from logship.parsers.multiline import Events, JoinMemory, Limits, Multiline, Pending, flush_pending
+from logship.parsers.multiline import (
+    Events,
+    JoinMemory,
+    Limits,
+    Multiline,
+    Pending,
+    flush_pending,
+    packed_checksums,
+)
 
-__all__ = ["CriJoiner", "Partials", "Stacked", "is_cri_line"]
+__all__ = ["CriJoiner", "Partials", "Piece", "Stacked", "is_cri_line"]
 
 STREAMS: dict[str, Mapping[str, Any]] = {name: {"stream": name} for name in ("stdout", "stderr")}
 
 _NAMES = {name.encode(): name for name in STREAMS}
 _FIELDS = {name.encode(): fields for name, fields in STREAMS.items()}
 _CONTINUED = ("continued",)
-_UNREADABLE = {"parse_error": "not a line of a CRI container log"}
 _TIME = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)"
 _is_time = re.compile(_TIME).fullmatch
 _are_times = re.compile(rb"(?:" + _TIME + rb"\n)*+").fullmatch
 
 
+class Piece(NamedTuple):
+    """What one line of a container log says.
+
+    Attributes:
+        time: When the runtime got it, as it wrote it.
+        is_final: Whether the text ends with it.
+        fields: For the record of a text that begins with it.
+    """
+
+    time: str | None
+    stream: str
+    is_final: bool
+    text: bytes
+    fields: Mapping[str, Any]
+    tags: tuple[str, ...] = ()
+
+
 class Partials(ABC):
     """Joins texts that a runtime cut into several lines, per stream.
 
-    Args:
-        max_bytes: Of a joined text; what is more is cut.
+    A text whose end does not come is over when a line of any stream was written much later
+    than its last one: by the times in the lines, so that a replay decides the same.
+
+    Attributes:
+        timeout_seconds: How much later.
     """
 
-    def __init__(self, max_bytes: int = 1 << 20) -> None:
-        self._limits = Limits(sys.maxsize, max_bytes)
+    unreadable: Mapping[str, Any]
 
-    def join(self, lines: Sequence[bytes], offsets: Sequence[int], memory: JoinMemory) -> Events:
+    def __init__(self, max_bytes: int = 1 << 20, timeout_seconds: float = 2.0) -> None:
+        """Join texts up to *max_bytes*; what is more is cut."""
+        self._limits, self.timeout_seconds = Limits(sys.maxsize, max_bytes), timeout_seconds
+
+    def join(
+        self,
+        lines: Sequence[bytes],
+        offsets: Sequence[int],
+        memory: JoinMemory,
+        checksums: Sequence[int] | None = None,
+    ) -> Events:
         """As :meth:`logship.parsers.multiline.Joiner.join`."""
-        return self.texts(lines, offsets, memory).without_empty()
+        return self.texts(lines, offsets, memory, checksums).without_empty()
 
     def flush(self, memory: JoinMemory, before: int | None = None) -> Events:
         """As :meth:`logship.parsers.multiline.Joiner.flush`."""
         return flush_pending(memory, before, STREAMS).without_empty()
 
-    @abstractmethod
-    def texts(self, lines: Sequence[bytes], offsets: Sequence[int], memory: JoinMemory) -> Events:
+    def texts(
+        self,
+        lines: Sequence[bytes],
+        offsets: Sequence[int],
+        memory: JoinMemory,
+        checksums: Sequence[int] | None = None,
+    ) -> Events:
         """As :meth:`join`, and with the empty lines that the application wrote."""
+        memory.prune()
+        own = list(checksums or map(zlib.crc32, lines))
+        if self._are_whole(lines, offsets, memory):
+            events = self.all_complete(lines, offsets, own)
+            if events is not None:
+                return events
+        events = Events()
+        for line, offset, checksum in zip(lines, offsets, own, strict=True):
+            piece = self.read(line)
+            if piece is None:
+                events.add(offset, checksum, line.rstrip(b"\r\n"), fields=self.unreadable)
+            else:
+                raw = line if checksums is None else checksum.to_bytes(4, "big")
+                self._put(piece, offset, checksum, raw, memory, events)
+        return events
+
+    @abstractmethod
+    def read(self, line: bytes) -> Piece | None:
+        """Return what *line* says; None for a line of another form."""
+
+    @abstractmethod
+    def all_complete(
+        self, lines: Sequence[bytes], offsets: Sequence[int], checksums: list[int]
+    ) -> Events | None:
+        """Return the events of lines that are all whole, or None when they are not. Hot."""
 
     def _are_whole(
         self, lines: Sequence[bytes], offsets: Sequence[int], memory: JoinMemory
@@ -69,26 +136,32 @@ class Partials(ABC):
         )
 
     def _put(
-        self, line: bytes, offset: int, text: bytes, stream: str, memory: JoinMemory,
-        events: Events, *, is_final: bool, time: str | None, fields: Mapping[str, Any],
-        tags: tuple[str, ...] = (),
+        self, piece: Piece, offset: int, checksum: int, raw: bytes, memory: JoinMemory,
+        events: Events,
     ) -> None:  # fmt: skip
-        """Go on with the *stream* by one line, whose *text* is whole if *is_final*."""
+        """Go on with the piece's stream; *raw* is what it adds to a checksum."""
+        now = seconds_of(piece.time)
+        if now is not None and memory.open:
+            give_out_old(memory, STREAMS, now - self.timeout_seconds, events)
+        stream, is_final, text = piece.stream, piece.is_final, piece.text
         pending = memory.open.get(stream)
         if pending is not None:
-            pending.add(offset, text, line)
+            pending.add(offset, text, raw)
+            pending.at = now if now is not None else pending.at
             if is_final:
                 memory.close(stream).give_to(events)
             return
+        tags = piece.tags
         if stream in memory.split:
             del memory.split[stream]
             tags = (*tags, *_CONTINUED)
         if is_final and len(text) <= self._limits.max_bytes:
-            events.add(offset, zlib.crc32(line), text.rstrip(b"\r\n"), time, fields, tags)
+            events.add(offset, checksum, text.rstrip(b"\r\n"), piece.time, piece.fields, tags)
             return
         pending = Pending(
-            offset, text, zlib.crc32(line), self._limits, time=time, fields=fields, tags=tags
+            offset, text, checksum, self._limits, time=piece.time, fields=piece.fields, tags=tags
         )
+        pending.at = now
         if is_final:
             pending.give_to(events)
         else:
@@ -103,25 +176,35 @@ class CriJoiner(Partials):
     event with a ``parse_error``.
     """
 
-    def texts(self, lines: Sequence[bytes], offsets: Sequence[int], memory: JoinMemory) -> Events:
-        """As :meth:`Partials.texts`."""
-        memory.prune()
-        if self._are_whole(lines, offsets, memory):
-            events = _all_complete(lines, offsets)
-            if events is not None:
-                return events
-        events = Events()
-        for line, offset in zip(lines, offsets, strict=True):
-            found = _read(line)
-            if found is None:
-                events.add(offset, zlib.crc32(line), line.rstrip(b"\r\n"), fields=_UNREADABLE)
-                continue
-            time, stream, flag, text = found
-            self._put(
-                line, offset, text, stream, memory, events,
-                is_final=flag == b"F", time=time, fields=STREAMS[stream],
-            )  # fmt: skip
-        return events
+    unreadable: Mapping[str, Any] = {"parse_error": "not a line of a CRI container log"}
+
+    def read(self, line: bytes) -> Piece | None:
+        """As :meth:`Partials.read`."""
+        found = _read(line)
+        if found is None:
+            return None
+        time, stream, flag, text = found
+        return Piece(time, stream, flag == b"F", text, STREAMS[stream])
+
+    def all_complete(
+        self, lines: Sequence[bytes], offsets: Sequence[int], checksums: list[int]
+    ) -> Events | None:
+        """As :meth:`Partials.all_complete`."""
+        parts = [line.split(b" ", 3) for line in lines]
+        try:
+            times, streams, flags, texts = zip(*parts, strict=True)
+        except ValueError:  # not four parts everywhere
+            return None
+        joined = b"\n".join(times)
+        present = set(streams)
+        if set(flags) != {b"F"} or not _FIELDS.keys() >= present or not _are_times(joined + b"\n"):
+            return None
+        times_as_text: list[str | None] = [*joined.decode().split("\n")]
+        if len(times_as_text) != len(lines):  # with another delimiter, lines may hold newlines
+            return None
+        payloads = [text.rstrip(b"\r\n") for text in texts]
+        fields = list(map(_FIELDS.__getitem__, streams))
+        return Events(list(offsets), checksums, payloads, times_as_text, fields, [()] * len(lines))
 
 
 def is_cri_line(line: bytes) -> bool:
@@ -142,61 +225,87 @@ def _read(line: bytes) -> tuple[str, str, bytes, bytes] | None:
     return parts[0].decode(), _NAMES[parts[1]], flag, parts[3]
 
 
-def _all_complete(lines: Sequence[bytes], offsets: Sequence[int]) -> Events | None:
-    """The events of lines that are all whole, or None when they are not. Hot."""
-    parts = [line.split(b" ", 3) for line in lines]
-    try:
-        times, streams, flags, texts = zip(*parts, strict=True)
-    except ValueError:  # not four parts everywhere
-        return None
-    joined = b"\n".join(times)
-    present = set(streams)
-    if set(flags) != {b"F"} or not _FIELDS.keys() >= present or not _are_times(joined + b"\n"):
-        return None
-    payloads = [text.rstrip(b"\r\n") for text in texts]
-    fields = list(map(_FIELDS.__getitem__, streams))
-    texts_of_times: list[str | None] = [*joined.decode().split("\n")]
-    return Events(
-        list(offsets), list(map(zlib.crc32, lines)), payloads, texts_of_times, fields,
-        [()] * len(lines),
-    )  # fmt: skip
-
-
 class Stacked:
     """Multiline events within the streams of a container log.
 
     Their checksum is the one over the first part's lines, continued with the checksums of the
     other parts: the bytes of a part are gone by the time it is known where it belongs.
+
+    An event is over, too, when a text of any stream was written much later than its last one: by
+    the times in the lines, as in :class:`Partials`. A stream that fell silent does not have to
+    wait for the whole file to do so.
     """
 
     def __init__(self, container: Partials, multiline: Multiline) -> None:
         self._container, self._multiline = container, multiline
+        self._timeout_seconds = container.timeout_seconds
 
-    def join(self, lines: Sequence[bytes], offsets: Sequence[int], memory: JoinMemory) -> Events:
+    def join(
+        self,
+        lines: Sequence[bytes],
+        offsets: Sequence[int],
+        memory: JoinMemory,
+        checksums: Sequence[int] | None = None,
+    ) -> Events:
         """As :meth:`logship.parsers.multiline.Joiner.join`."""
-        texts = self._container.texts(lines, offsets, memory)
-        return self._within_streams(texts, memory).without_empty()
+        texts = self._container.texts(lines, offsets, memory, checksums)
+        events = Events()
+        moments = list(map(seconds_of, texts.times))
+        old = self._silences(texts, moments, memory)
+        start = 0
+        for stop in [*old, len(texts)]:
+            if start < stop:
+                self._within_streams(texts, start, stop, moments, memory, events)
+            now = moments[stop] if stop < len(texts) else None
+            if now is not None:
+                give_out_old(memory, _STACKED, now - self._timeout_seconds, events)
+            start = stop
+        return events.without_empty()
 
     def flush(self, memory: JoinMemory, before: int | None = None) -> Events:
         """As :meth:`logship.parsers.multiline.Joiner.flush`."""
-        events = self._within_streams(flush_pending(memory, before, STREAMS), memory)
+        texts = flush_pending(memory, before, STREAMS)
+        events = Events()
+        self._within_streams(texts, 0, len(texts), [None] * len(texts), memory, events)
         events.extend(flush_pending(memory, before, _STACKED))
         return events.without_empty()
 
-    def _within_streams(self, texts: Events, memory: JoinMemory) -> Events:
-        events = Events()
-        start = 0
-        for stream, run in groupby(texts.fields, _stream_of):
+    def _silences(
+        self, texts: Events, moments: Sequence[float | None], memory: JoinMemory
+    ) -> list[int]:
+        """Return which texts were written so late that an event before them may be over."""
+        last = {key: memory.open[key].at for key in _STACKED if key in memory.open}
+        late = []
+        for position, now in enumerate(moments):
+            if now is None:
+                continue
+            oldest = now - self._timeout_seconds
+            if any(at is not None and at < oldest for at in last.values()):
+                late.append(position)
+                last = {key: at for key, at in last.items() if at is None or at >= oldest}
+            key = _STACKED_KEYS.get(_stream_of(texts.fields[position]))
+            if key is not None:
+                last[key] = now
+        return late
+
+    def _within_streams(
+        self, texts: Events, start: int, stop: int, moments: Sequence[float | None],
+        memory: JoinMemory, events: Events,
+    ) -> None:  # fmt: skip
+        for stream, run in groupby(texts.fields[start:stop], _stream_of):
             stop = start + sum(1 for _ in run)
             part = Events()
             part.extend(texts, start, stop)
-            if stream in _STACKED_KEYS:
-                key = _STACKED_KEYS[stream]
-                self._multiline.join_parts(part, key, memory, events, _checksums)
-            else:  # what the container's joiner could not read
+            key = _STACKED_KEYS.get(stream)
+            if key is None:  # what the container's joiner could not read
                 events.extend(part)
+            else:
+                self._multiline.join_parts(part, key, memory, events, packed_checksums)
+                pending = memory.open.get(key)
+                for offset, now in zip(part.offsets, moments[start:stop], strict=True):
+                    if pending is not None and now is not None and offset >= pending.start:
+                        pending.at = now
             start = stop
-        return events
 
 
 _STACKED_KEYS = {stream: f"{stream} lines" for stream in STREAMS}
@@ -207,5 +316,23 @@ def _stream_of(fields: Mapping[str, Any]) -> str:
     return str(fields.get("stream", ""))
 
 
-def _checksums(parts: Events, start: int, stop: int) -> bytes:
-    return b"".join([checksum.to_bytes(4, "big") for checksum in parts.checksums[start:stop]])
+def seconds_of(time: str | None) -> float | None:
+    """Return a runtime's time as seconds since 1970; None when it is none."""
+    if time is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(time)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def give_out_old(memory: JoinMemory, keys: Collection[str], before: float, events: Events) -> None:
+    """Append the events of *keys* to *events* whose last line was written before a moment."""
+    old = [key for key in keys if key in memory.open and _is_older(memory.open[key], before)]
+    if old:
+        events.extend(flush_pending(memory, None, old))
+
+
+def _is_older(pending: Pending, before: float) -> bool:
+    return pending.at is not None and pending.at < before

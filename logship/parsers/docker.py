@@ -12,19 +12,17 @@ Source: Docker documentation, "JSON File logging driver".
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
-from logship.parsers.cri import STREAMS, Partials
+from logship.parsers.cri import STREAMS, Partials, Piece
 from logship.parsers.json import parse_json
-from logship.parsers.multiline import Events, JoinMemory
+from logship.parsers.multiline import Events
 
 __all__ = ["DockerJoiner", "is_docker_line"]
 
-_UNREADABLE = {"parse_error": "not a line of Docker's json-file log"}
 _REPLACED = ("invalid_utf8",)
 
 
@@ -52,50 +50,42 @@ class DockerJoiner(Partials):
     form is an event with a ``parse_error``.
     """
 
-    def texts(self, lines: Sequence[bytes], offsets: Sequence[int], memory: JoinMemory) -> Events:
-        """As :meth:`logship.parsers.cri.Partials.texts`."""
-        memory.prune()
-        if self._are_whole(lines, offsets, memory):
-            events = _all_complete(lines, offsets)
-            if events is not None:
-                return events
-        events = Events()
-        for line, offset in zip(lines, offsets, strict=True):
-            found = _decode(line)
-            if found is None:
-                events.add(offset, zlib.crc32(line), line.rstrip(b"\r\n"), fields=_UNREADABLE)
-                continue
-            decoded, tags = found
-            self._put(
-                line, offset, decoded.log.removesuffix("\n").encode("utf-8", "replace"),
-                decoded.stream, memory, events, is_final=decoded.log.endswith("\n"),
-                time=decoded.time, fields=_fields(decoded), tags=tags,
-            )  # fmt: skip
-        return events
+    unreadable: Mapping[str, Any] = {"parse_error": "not a line of Docker's json-file log"}
 
+    def read(self, line: bytes) -> Piece | None:
+        """As :meth:`logship.parsers.cri.Partials.read`."""
+        found = _decode(line)
+        if found is None:
+            return None
+        decoded, tags = found
+        text = decoded.log.removesuffix("\n").encode("utf-8", "replace")
+        is_final = decoded.log.endswith("\n")
+        return Piece(decoded.time, decoded.stream, is_final, text, _fields(decoded), tags)
 
-def _all_complete(lines: Sequence[bytes], offsets: Sequence[int]) -> Events | None:
-    """The events of lines that are all whole, or None when they are not. Hot."""
-    # The decoder does not care where lines end, so all have to begin and end with a brace.
-    if {line[:1] + line[-1:] for line in lines} != {b"{}"}:
-        return None
-    try:
-        found = _DECODER.decode_lines(b"\n".join(lines))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    count = len(lines)
-    texts = [line.log for line in found]
-    if len(found) != count or {text[-1:] for text in texts} != {"\n"}:
-        return None
-    try:
-        payloads = [text.rstrip("\r\n").encode() for text in texts]
-    except UnicodeEncodeError:
-        return None
-    return Events(
-        list(offsets), list(map(zlib.crc32, lines)), payloads, [line.time for line in found],
-        [STREAMS[line.stream] if line.attrs is None else _fields(line) for line in found],
-        [()] * count,
-    )  # fmt: skip
+    def all_complete(
+        self, lines: Sequence[bytes], offsets: Sequence[int], checksums: list[int]
+    ) -> Events | None:
+        """As :meth:`logship.parsers.cri.Partials.all_complete`."""
+        # The decoder does not care where lines end, so all have to begin and end with a brace.
+        if {line[:1] + line[-1:] for line in lines} != {b"{}"}:
+            return None
+        try:
+            found = _DECODER.decode_lines(b"\n".join(lines))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        count = len(lines)
+        texts = [line.log for line in found]
+        if len(found) != count or {text[-1:] for text in texts} != {"\n"}:
+            return None
+        try:
+            payloads = [text.rstrip("\r\n").encode() for text in texts]
+        except UnicodeEncodeError:
+            return None
+        return Events(
+            list(offsets), checksums, payloads, [line.time for line in found],
+            [STREAMS[line.stream] if line.attrs is None else _fields(line) for line in found],
+            [()] * count,
+        )  # fmt: skip
 
 
 def _decode(line: bytes) -> tuple[_Line, tuple[str, ...]] | None:

@@ -27,6 +27,7 @@ __all__ = [
     "Pending",
     "add_to_record",
     "flush_pending",
+    "packed_checksums",
 ]
 
 NO_FIELDS: Mapping[str, Any] = {}
@@ -118,11 +119,12 @@ class Pending:
         last: Offset of its last line that is not empty.
         checksum: CRC-32 up to that line.
         state: What a grouping remembers of it.
+        at: When its last line was written, in seconds since 1970, as far as lines tell.
     """
 
     __slots__ = (
-        "_ahead", "_is_over", "_kept", "_limits", "_lines", "checksum", "fields", "is_cut", "last",
-        "start", "state", "tags", "time",
+        "_ahead", "_is_over", "_kept", "_limits", "_lines", "at", "checksum", "fields", "is_cut",
+        "last", "start", "state", "tags", "time",
     )  # fmt: skip
 
     def __init__(
@@ -133,6 +135,7 @@ class Pending:
         self.checksum = self._ahead = checksum
         self.time, self.fields, self.tags = time, fields, tags
         self.state: str | None = None
+        self.at: float | None = None
         self._limits, self._kept = limits, bytearray()
         self._lines = 0
         self._is_over = False
@@ -224,13 +227,21 @@ class JoinMemory:
 class Joiner(Protocol):
     """Makes events of lines."""
 
-    def join(self, lines: Sequence[bytes], offsets: Sequence[int], memory: JoinMemory) -> Events:
+    def join(
+        self,
+        lines: Sequence[bytes],
+        offsets: Sequence[int],
+        memory: JoinMemory,
+        checksums: Sequence[int] | None = None,
+    ) -> Events:
         """Return the events that *lines* complete. Never raises for anything they hold.
 
         Args:
             lines: In order, without their newlines.
             offsets: Of each line's first byte in the content.
             memory: Of this content. Changed.
+            checksums: Of the bytes in the file, where *lines* are not these. An event's is then
+                the one of its first line, continued with those of its other lines.
         """
 
     def flush(self, memory: JoinMemory, before: int | None = None) -> Events:
@@ -261,16 +272,23 @@ class Multiline:
     def __init__(self, grouping: Grouping, limits: Limits | None = None) -> None:
         self._grouping, self._limits = grouping, limits or Limits()
 
-    def join(self, lines: Sequence[bytes], offsets: Sequence[int], memory: JoinMemory) -> Events:
+    def join(
+        self,
+        lines: Sequence[bytes],
+        offsets: Sequence[int],
+        memory: JoinMemory,
+        checksums: Sequence[int] | None = None,
+    ) -> Events:
         """As :meth:`Joiner.join`."""
         memory.prune()
         count = len(lines)
         parts = Events(
-            list(offsets), list(map(zlib.crc32, lines)), list(lines), [None] * count,
-            [NO_FIELDS] * count, [()] * count,
+            list(offsets), list(checksums or map(zlib.crc32, lines)), list(lines),
+            [None] * count, [NO_FIELDS] * count, [()] * count,
         )  # fmt: skip
         events = Events()
-        self.join_parts(parts, "", memory, events, _newline_and_lines)
+        raw_of = _newline_and_lines if checksums is None else packed_checksums
+        self.join_parts(parts, "", memory, events, raw_of)
         return events.without_empty()
 
     def flush(self, memory: JoinMemory, before: int | None = None) -> Events:
@@ -385,6 +403,11 @@ def flush_pending(
 
 def _newline_and_lines(parts: Events, start: int, stop: int) -> bytes:
     return b"\n" + b"\n".join(parts.payloads[start:stop])
+
+
+def packed_checksums(parts: Events, start: int, stop: int) -> bytes:
+    """Return what parts add to an event's checksum whose bytes are not at hand any more."""
+    return b"".join([checksum.to_bytes(4, "big") for checksum in parts.checksums[start:stop]])
 
 
 def _merged(tags: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC
-from itertools import accumulate
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -115,7 +114,7 @@ class Route:
             if splice is not None:
                 splice.looked(0)
             return self._line_by_line(chunk, state, None)
-        documents = splice.whole(chunk, state)
+        documents = splice.whole(chunk, state) if chunk.form.is_plain else None
         if documents is None:
             return self._line_by_line(chunk, state, splice)
         splice.looked(len(documents))
@@ -125,33 +124,42 @@ class Route:
         if chunk.is_cut:  # too long for any event but its own
             before = self._of_events(joiner.flush(state.join), state, chunk.read_at)
             return merge([before, self._line_by_line(chunk, state, None)])
-        lines, offsets = self._lines(chunk)
-        events = joiner.join(lines, offsets, state.join)
+        lines, offsets, checksums = self._lines(chunk)
+        if chunk.form.is_plain:
+            events = joiner.join(lines, offsets, state.join)
+        else:
+            events = joiner.join(lines, offsets, state.join, checksums)
         if chunk.is_split:
             events.extend(joiner.flush(state.join))
         return self._of_events(events, state, chunk.read_at)
 
-    def _lines(self, chunk: Chunk) -> tuple[list[bytes], list[int]]:
-        """Return the lines of *chunk*, without NUL bytes before them, and their offsets."""
-        lines = chunk.data.split(b"\n")
-        if not lines[-1]:
-            lines.pop()
-        ends = accumulate([len(line) + 1 for line in lines], initial=chunk.start)
-        offsets = list(ends)[: len(lines)]
-        if b"\0" in chunk.data:
-            for number, line in enumerate(lines):
-                rest = line.lstrip(b"\0")
-                hole = len(line) - len(rest)
-                self.skipped_nul_bytes += hole
-                offsets[number] += hole
-                lines[number] = rest
-        return lines, offsets
+    def _lines(self, chunk: Chunk) -> tuple[list[bytes], list[int], list[int]]:
+        """Return the lines of *chunk* in UTF-8, their offsets, and unless it is plain their
+        checksums.
+        """
+        form = chunk.form
+        checksums: list[int] = []
+        if form.is_plain:
+            lines, offsets, nul_bytes = form.lines(chunk.data, chunk.start)
+        else:
+            lines, offsets, checksums, nul_bytes = form.texts(
+                chunk.data, chunk.start, is_one=chunk.is_cut
+            )
+        self.skipped_nul_bytes += nul_bytes
+        return lines, offsets, checksums
 
     def _line_by_line(self, chunk: Chunk, state: RouteState, splice: Splice | None) -> Documents:
         columns = Columns(stable_ids=self._stable_ids)
         plain = 0
-        for line, offset in zip(*self._lines(chunk), strict=True):
-            made = splice.one(line, state) if splice is not None else None
+        lines, offsets, checksums = self._lines(chunk)
+        if chunk.is_cut:
+            checksums = [chunk.crc]
+        for line, offset, checksum in zip(
+            lines, offsets, checksums or map(zlib.crc32, lines), strict=True
+        ):
+            made = None
+            if splice is not None and b"\n" not in line:  # in a bulk body, it would end a line
+                made = splice.one(line, state)
             if made is not None:
                 plain += 1
             elif line and line != b"\r":
@@ -160,7 +168,7 @@ class Route:
                     tags = (*tags, "continued")
                 made = self._ordinary(line, state, tags)
             if made is not None:
-                columns.add(made, offset, chunk.crc if chunk.is_cut else zlib.crc32(line))
+                columns.add(made, offset, checksum)
         if splice is not None:
             splice.looked(plain)
         return columns.documents(chunk.read_at)

@@ -27,7 +27,10 @@ def compile_joiner(
     Args:
         max_bytes: Of one event that a container's runtime cut into several lines.
     """
-    container = CONTAINERS[format_](max_bytes) if format_ in CONTAINERS else None
+    timeout_seconds = (settings or MultilineSettings()).timeout_seconds
+    container = None
+    if format_ in CONTAINERS:
+        container = CONTAINERS[format_](max_bytes, timeout_seconds)
     if settings is None:
         return container
     limits = Limits(settings.max_lines, settings.max_bytes)

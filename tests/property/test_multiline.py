@@ -52,12 +52,20 @@ TEXTS = st.sampled_from(
 )  # fmt: skip
 STREAMS = st.sampled_from(["stdout", "stderr"])
 TEXT_LINES = TEXTS.map(str.encode)
+# Mostly one moment; now and then later, earlier, or none.
+TIMES = st.sampled_from(
+    [*["2026-11-21T10:00:00.1Z"] * 4, "2026-11-21T10:00:02.2Z", "2026-11-21T10:00:05Z",
+     "2026-11-21T11:00:09.5+01:00", "2026-13-41T10:00:00Z"]
+)  # fmt: skip
 CRI_LINES = st.builds(
-    lambda stream, flag, text: f"2026-11-21T10:00:00.1Z {stream} {flag} {text}".encode(),
-    STREAMS, st.sampled_from(["F", "F", "P", "F:x"]), TEXTS,
+    lambda time, stream, flag, text: f"{time} {stream} {flag} {text}".encode(),
+    TIMES, STREAMS, st.sampled_from(["F", "F", "P", "F:x"]), TEXTS,
 ) | st.sampled_from([b"", b"odd", b"2026-11-21T10:00:00Z stdout F"])  # fmt: skip
 DOCKER_LINES = st.builds(
-    lambda stream, end, text: orjson.dumps({"log": text + end, "stream": stream, "time": "t"}),
+    lambda time, stream, end, text: orjson.dumps(
+        {"log": text + end, "stream": stream, "time": time}
+    ),
+    TIMES | st.sampled_from([None, "t", "2026-11-21T10:00:04"]),
     STREAMS, st.sampled_from(["\n", "\n", ""]), TEXTS,
 ) | st.sampled_from([b"", b"odd", b"{}"])  # fmt: skip
 

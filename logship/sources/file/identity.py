@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from logship.checkpoints.store import FileRow
 from logship.ids import FIRST_LINE_BYTES, TAIL_BYTES, tail_digest
+from logship.lines import PLAIN, LineForm
 
 __all__ = [
     "Candidate",
@@ -118,30 +119,50 @@ def find_data(descriptor: int, offset: int) -> int | None:
 
 
 def find_first_line(
-    read_at: Callable[[int, int], bytes], offset: int = 0, *, or_incomplete: bool = False
+    read_at: Callable[[int, int], bytes],
+    offset: int = 0,
+    *,
+    or_incomplete: bool = False,
+    form: LineForm = PLAIN,
 ) -> bytes | None:
-    """Return the first non-empty complete line, its first KiB at the most; None without one.
+    """Return the first complete line that is not blank, its first KiB at the most; None without.
 
-    NUL bytes before it (a hole) are skipped. Blocking.
+    NUL bytes (a hole) and a byte order mark before it are skipped. Blocking.
 
     Args:
         read_at: ``(offset, count)`` → bytes of the file.
-        offset: Where to begin; nothing but empty lines and NUL bytes may lie before.
-        or_incomplete: Take a last line without newline, too.
+        offset: Where to begin; nothing but blank lines and NUL bytes may lie before.
+        or_incomplete: Take a last line without delimiter, too.
+        form: Of the content.
     """
-    line, line_bytes = b"", 0
-    while line_bytes < SEARCH_BYTES:
-        block = read_at(offset, BLOCK_BYTES)
+    size, searched = len(form.delimiter), 0
+    kept, begin = b"", offset  # the beginning of the line under way, and where it lies
+    data, at = b"", offset  # what follows, and where that lies
+    while searched < SEARCH_BYTES:
+        block = read_at(at + len(data), BLOCK_BYTES)
         if not block:
-            rest = line.strip(b"\0")
-            return rest[:FIRST_LINE_BYTES] if or_incomplete and rest.strip(b"\r") else None
-        offset += len(block)
-        *complete, rest = (line + block).split(b"\n")
-        for candidate in complete:
-            stripped = candidate.lstrip(b"\0")
-            if stripped and stripped != b"\r":
-                return stripped[:FIRST_LINE_BYTES]
-        rest = rest.lstrip(b"\0")
-        line_bytes = line_bytes + len(block) if line and not complete else len(rest)
-        line = rest[: 2 * FIRST_LINE_BYTES]
-    return line[:FIRST_LINE_BYTES]
+            rest = _without_hole(kept + data, begin, form)
+            rest = rest[: form.written(rest, at + len(data) - len(rest), goes_on=False)]
+            is_line = or_incomplete and not form.is_blank(rest, begin)
+            return rest[:FIRST_LINE_BYTES] if is_line else None
+        data += block
+        start = 0
+        while (found := form.find(data, at, start)) >= 0:
+            line = _without_hole(kept + data[start:found], begin, form)
+            if not (line in (b"", b"\r") if form.is_plain else form.is_blank(line, begin)):
+                return line[:FIRST_LINE_BYTES]
+            start = found + size
+            kept, begin, searched = b"", at + start, 0
+        start += 0 if kept else form.hole(data[start:], at + start)
+        data, at = data[start:], at + start
+        begin = begin if kept else at
+        if len(data) > 2 * FIRST_LINE_BYTES:
+            searched += len(block)
+            count = len(data) - size + 1
+            kept = (kept + data[:count])[: 2 * FIRST_LINE_BYTES]
+            data, at = data[count:], at + count
+    return _without_hole(kept, begin, form)[:FIRST_LINE_BYTES]
+
+
+def _without_hole(line: bytes, at: int, form: LineForm) -> bytes:
+    return line[form.hole(line, at) or form.mark(line, at) :]

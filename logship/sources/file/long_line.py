@@ -32,12 +32,12 @@ class LongLine:
         self.length += len(data)
         self.tail = (self.tail + data[-TAIL_BYTES:])[-TAIL_BYTES:]
 
+    def add_all_but(self, data: bytes, count: int) -> bytes:
+        """Go on with *data* without its last *count* bytes, which are returned."""
+        end = max(0, len(data) - count)
+        self.add(data[:end])
+        return data[end:]
+
     def kept(self) -> bytes:
-        """Return the beginning, without a character that the cut went through."""
-        for back in range(1, min(4, len(self._kept) + 1)):
-            lead = self._kept[-back]
-            if lead & 0xC0 == 0x80:
-                continue
-            needed = 4 if lead >= 0xF0 else 3 if lead >= 0xE0 else 2 if lead >= 0xC0 else 1
-            return self._kept[:-back] if needed > back else self._kept
+        """Return the beginning; its last character may be cut."""
         return self._kept

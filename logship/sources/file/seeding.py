@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from logship.checkpoints.store import CheckpointStore, FileRow
 from logship.ids import TAIL_BYTES, first_line_digest, make_seed, tail_digest
 from logship.interfaces import ChooseFormat, Clock
+from logship.lines import PLAIN, LineForm
 from logship.sources.file.identity import Candidate, find_first_line
 from logship.sources.file.log_file import LogFile
 from logship.sources.file.tailer import day_of
@@ -27,7 +28,7 @@ class Beginning:
         first_line: The first non-empty line, its first KiB at the most.
         position: Offset from which it is to be read.
         tail: The bytes before that.
-        head: The first bytes, enough for some lines.
+        head: The first bytes, enough for some lines, in UTF-8 and with ``\\n``.
     """
 
     path: str
@@ -39,7 +40,13 @@ class Beginning:
 
     @classmethod
     def of(
-        cls, file: LogFile, path: str, position: int, *, or_incomplete: bool
+        cls,
+        file: LogFile,
+        path: str,
+        position: int,
+        *,
+        or_incomplete: bool,
+        form: LineForm = PLAIN,
     ) -> Beginning | None:
         """Return the beginning of an open file; None without a first line. Blocking.
 
@@ -50,12 +57,15 @@ class Beginning:
         start = file.find_data(0)
         if start is None:
             return None
-        line = find_first_line(candidate.read_at, start, or_incomplete=or_incomplete)
+        form = form.resolved(candidate.fingerprint)
+        start -= start % form.unit  # the first byte of a character may be NUL
+        line = find_first_line(candidate.read_at, start, or_incomplete=or_incomplete, form=form)
         if not line:
             return None
         count = min(TAIL_BYTES, position)
         tail = candidate.read_at(position - count, count)
-        return cls(path, candidate, line, position, tail, candidate.read_at(start, HEAD_BYTES))
+        head = form.as_plain(candidate.read_at(start, HEAD_BYTES), start)
+        return cls(path, candidate, line, position, tail, head)
 
 
 class Seeding:

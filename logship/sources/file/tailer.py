@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import TypeVar
 
 from logship.ids import TAIL_BYTES
 from logship.interfaces import Clock
+from logship.lines import PLAIN, LineForm
 from logship.model import Chunk
 from logship.sources.file.content import FileContent
 from logship.sources.file.identity import FINGERPRINT_BYTES, fingerprint_of
@@ -17,6 +19,8 @@ from logship.sources.file.log_file import LogFile
 from logship.sources.file.long_line import LongLine
 
 __all__ = ["Tailer", "day_of"]
+
+log = logging.getLogger(__name__)
 
 # What fits the processor's cache beside what is made of it; larger reads are slower.
 READ_BYTES = 128 << 10
@@ -41,12 +45,13 @@ class Tailer:
         is_ready: Whether it waits for its turn to be read.
         is_blocked: Whether something has to be noted first that the disk does not take.
         cut_lines: Lines so far that were longer than allowed.
+        skipped_lines: Those of them that were left out.
         skipped_nul_bytes: NUL bytes so far that were passed over without making a line of them.
     """
 
     def __init__(
         self, file: LogFile, path: str, *, position: int, clock: Clock, pool: Executor,
-        max_line_bytes: int,
+        max_line_bytes: int, form: LineForm = PLAIN, skips_long_lines: bool = False,
     ) -> None:  # fmt: skip
         self.file, self.path, self.position = file, path, position
         self.content: FileContent | None = None
@@ -55,9 +60,10 @@ class Tailer:
         self.opened_at = clock.monotonic()
         self.modified = 0
         self.gone_since: float | None = None
-        self.cut_lines = self.skipped_nul_bytes = 0
+        self.cut_lines = self.skipped_lines = self.skipped_nul_bytes = 0
         self._clock, self._pool = clock, pool
-        self._max_line_bytes = max_line_bytes
+        self._max_line_bytes, self._skips_long_lines = max_line_bytes, skips_long_lines
+        self._form = form
         self._start = position  # of what was read and not given out yet
         self._carry = b""
         self._read_at = 0.0
@@ -114,10 +120,11 @@ class Tailer:
     def start_from(self, content: FileContent, tail: bytes) -> None:
         """Begin giving out chunks of *content*; *tail* are the bytes before the position."""
         self.content = content
+        self._form = self._form.resolved(content.fingerprint)
         self._tail = self._before = tail[-TAIL_BYTES:]
         content.state.begin_at(self._start, self._tail)
         ended_here = any(end == self._start for _, end in content.splits)
-        self._continues = ended_here and not tail.endswith(b"\n")
+        self._continues = ended_here and not self._form.is_end(tail, self._start)
 
     async def read(self) -> list[Chunk]:
         """Read once and return what is complete, in order; an empty list at the end.
@@ -137,7 +144,8 @@ class Tailer:
             await content.mark_day(self._start, today)
         data = await self._read_on(content)
         if data.endswith(b"\0"):
-            written = data.rstrip(b"\0")
+            goes_on = self.pending_bytes > 0
+            written = data[: self._form.written(data, self.position, goes_on=goes_on)]
             if not written and (self.at_end or not await self._goes_on_behind_nul_bytes()):
                 self.at_end = True
                 return []
@@ -165,12 +173,12 @@ class Tailer:
         """
         if not self.pending_bytes or self.content is None:
             return []
-        if not self._carry.strip(b"\0\r") and self._long is None:
+        if self._long is None and self._form.is_blank(self._carry, self._start):
             return []
         await self.content.mark_split(self._start, self.position)
-        if self._long is not None:
-            return [self._end_long_line(b"")]
         line, self._carry = self._carry, b""
+        if self._long is not None:
+            return [self._end_long_line(line, b"")]
         chunks = self._chunks(line)
         self._continues = True
         return chunks
@@ -221,7 +229,7 @@ class Tailer:
     async def _goes_on_behind_nul_bytes(self) -> bool:
         if self._hole_end <= self.position:
             found = await self._in_thread(self.file.find_data, self.position)
-            self._hole_end = found or 0
+            self._hole_end = 0 if found is None else found - found % self._form.unit
         return self._hole_end > self.position
 
     def _skip_hole(self, content: FileContent) -> Chunk:
@@ -237,20 +245,21 @@ class Tailer:
         content.size = max(content.size, self.position)
 
     def _learn_beginning(self, content: FileContent, data: bytes) -> None:
-        if self.position <= len(content.fingerprint) < FINGERPRINT_BYTES:
-            seen = content.fingerprint[: self.position] + data[:FINGERPRINT_BYTES]
+        known = content.fingerprint
+        if self._form.unit > 1:  # it was read on behind the NUL bytes that are not kept
+            known = known.ljust(min(self.position, FINGERPRINT_BYTES), b"\0")
+        if self.position <= len(known) < FINGERPRINT_BYTES:
+            seen = known[: self.position] + data[:FINGERPRINT_BYTES]
             content.fingerprint = fingerprint_of(seen)
 
     def _pieces(self, data: bytes, content: FileContent) -> list[Chunk]:
         chunks: list[Chunk] = []
         splits = sorted(end for _, end in content.splits if end > self._start)
         if self._long is not None:
-            length = _line_length(data, splits, self._start + self._long.length)
-            if length is None:
-                self._long.add(data)
+            data = self._go_on_with_long_line(self._long, self._carry + data, splits, chunks)
+            if self._long is not None:
                 return []
-            chunks.append(self._end_long_line(data[:length]))
-            data = data[length:]
+        form = self._form
         buffer = self._carry + data if self._carry else self._without_hole(data, chunks)
         self._carry = b""
         for end in splits:
@@ -259,31 +268,47 @@ class Tailer:
                 chunks += self._complete(part)
                 if chunks:
                     chunks[-1].is_split = True
-                self._continues = not part.endswith(b"\n")
-        complete = buffer.rfind(b"\n") + 1
+                self._continues = not form.is_end(part, end)
+        complete = form.last_end(buffer, self._start)
         if complete:
             chunks += self._complete(buffer[:complete])
         self._carry = self._without_hole(buffer[complete:], chunks)
-        if len(self._carry) > self._max_line_bytes:
-            self._long = LongLine(self._carry, self._max_line_bytes)
-            self._carry = b""
+        if len(self._carry) - len(form.delimiter) >= self._max_line_bytes:
+            self._long = LongLine(b"", 0 if self._skips_long_lines else self._max_line_bytes)
+            self._carry = self._long.add_all_but(self._carry, len(form.delimiter) - 1)
         return chunks
+
+    def _go_on_with_long_line(
+        self, long: LongLine, data: bytes, splits: list[int], chunks: list[Chunk]
+    ) -> bytes:
+        """Return what of *data* lies behind the line, whose chunk is appended when it ends."""
+        self._carry = b""
+        found = _line_end(self._form, data, self._start + long.length, splits)
+        if found is None:
+            self._carry = long.add_all_but(data, len(self._form.delimiter) - 1)
+            return b""
+        end, after = found
+        chunks.append(self._end_long_line(data[:end], data[end:after]))
+        return data[after:]
 
     def _complete(self, part: bytes) -> list[Chunk]:
         """Chunks of *part*, all of whose lines are complete; too long ones on their own."""
         if len(part) <= self._max_line_bytes:
             return self._chunks(part)
         chunks: list[Chunk] = []
+        at, size = self._start, len(self._form.delimiter)
         begin = position = 0
         while position < len(part):
-            newline = part.find(b"\n", position)
-            end, after = (newline, newline + 1) if newline >= 0 else (len(part), len(part))
+            found = self._form.find(part, at, position)
+            end, after = (found, found + size) if found >= 0 else (len(part), len(part))
             if end - position > self._max_line_bytes:
                 chunks += self._chunks(part[begin:position])
                 line = self._without_hole(part[position:after], chunks)
-                if len(line) - (after - end) > self._max_line_bytes:
-                    self._long = LongLine(b"", self._max_line_bytes)
-                    chunks.append(self._end_long_line(line))
+                length = len(line) - (after - end)
+                if length > self._max_line_bytes:
+                    keep = 0 if self._skips_long_lines else self._max_line_bytes
+                    self._long = LongLine(b"", keep)
+                    chunks.append(self._end_long_line(line[:length], line[length:]))
                 else:
                     chunks += self._chunks(line)
                 begin = after
@@ -298,7 +323,7 @@ class Tailer:
             day, following = self.content.day_at(self._start)
             length = len(data)
             if following is not None and following < self._start + length:
-                length = _lines_before(data, following - self._start)
+                length = self._form.before(data, self._start, following)
                 if not length:  # the mark lies among the NUL bytes before the line
                     data = self._without_hole(data, chunks)
                     continue
@@ -310,18 +335,19 @@ class Tailer:
         self._tail = (self._tail + data[-TAIL_BYTES:])[-TAIL_BYTES:]
         end = self._start + length
         chunk = Chunk(
-            data, self._start, end, day, self._read_at, self._tail, is_continued=self._continues
-        )
+            data, self._start, end, day, self._read_at, self._tail,
+            is_continued=self._continues, form=self._form,
+        )  # fmt: skip
         self._start, self._continues = end, False
         return chunk
 
     def _without_hole(self, data: bytes, chunks: list[Chunk]) -> bytes:
         """Return *data*, at whose beginning a line begins, without NUL bytes before it."""
-        if not data.startswith(b"\0"):
+        count = self._form.hole(data, self._start)
+        if not count:
             return data
-        rest = data.lstrip(b"\0")
-        chunks.append(self._skip(len(data) - len(rest)))
-        return rest
+        chunks.append(self._skip(count))
+        return data[count:]
 
     def _skip(self, count: int) -> Chunk:
         """A chunk without lines that stands for *count* NUL bytes."""
@@ -332,39 +358,46 @@ class Tailer:
         start, self._start = self._start, self._start + count
         return Chunk(b"", start, self._start, day, self._read_at, self._tail)
 
-    def _end_long_line(self, data: bytes) -> Chunk:
+    def _end_long_line(self, data: bytes, delimiter: bytes) -> Chunk:
+        """The chunk of the long line that ends with *data*; *delimiter* is empty at a split."""
         long, self._long = self._long, None
         assert long is not None
         assert self.content is not None
-        line = data.removesuffix(b"\n")
-        long.add(line)
-        self.cut_lines += 1
-        end = self._start + long.length + (len(data) - len(line))
+        long.add(data)
+        end = self._start + long.length + len(delimiter)
         day, _ = self.content.day_at(self._start)
-        self._tail = (self._tail + long.tail + data[len(line) :])[-TAIL_BYTES:]
+        self._tail = (self._tail + long.tail + delimiter)[-TAIL_BYTES:]
+        kept = b""
+        self.cut_lines += 1
+        if self._skips_long_lines:
+            self._say_skipped(long.length)
+        else:
+            kept = self._form.whole(long.kept()) + self._form.delimiter
         chunk = Chunk(
-            long.kept() + b"\n", self._start, end, day, self._read_at, self._tail,
-            is_cut=True, is_continued=self._continues, crc=long.crc,
+            kept, self._start, end, day, self._read_at, self._tail, is_cut=bool(kept),
+            is_continued=self._continues, crc=long.crc, form=self._form,
         )  # fmt: skip
-        self._start, self._continues = end, not data.endswith(b"\n")
+        self._start, self._continues = end, not delimiter
         return chunk
 
+    def _say_skipped(self, length: int) -> None:
+        self.skipped_lines += 1
+        if self.skipped_lines == 1:
+            log.warning(
+                "%s: the line at offset %d has %d bytes, more than max_line_bytes (%d): such "
+                "lines of this file are skipped, and only counted.",
+                self.path, self._start, length, self._max_line_bytes,
+            )  # fmt: skip
 
-def _line_length(data: bytes, splits: list[int], start: int) -> int | None:
-    """How much of *data*, which lies at *start*, ends the line under way; None: none of it."""
-    newline = data.find(b"\n") + 1
+
+def _line_end(form: LineForm, data: bytes, at: int, splits: list[int]) -> tuple[int, int] | None:
+    """Where the line under way ends in *data*, and where its delimiter does; None: it goes on."""
+    found = form.find(data, at)
+    after = found + len(form.delimiter)
     for end in splits:
-        if start < end <= start + len(data) and (not newline or end - start < newline):
-            return end - start
-    return newline or None
-
-
-def _lines_before(data: bytes, mark: int) -> int:
-    """How much of *data* begins before *mark*: a line belongs where it begins, NUL bytes aside."""
-    line = data.rfind(b"\n", 0, mark) + 1
-    if not data[line:mark].strip(b"\0"):
-        return line
-    return data.find(b"\n", mark) + 1 or len(data)
+        if at < end <= at + len(data) and (found < 0 or end - at < after):
+            return end - at, end - at
+    return None if found < 0 else (found, after)
 
 
 def day_of(seconds: float) -> str:

@@ -107,7 +107,7 @@ def test_confirmed_only_where_no_event_lies_on_both_sides() -> None:
     assert memory.pending_start == 20
     joiner.join([line(5, "stderr", "F", "e")], [50], memory)
     assert memory.pending_start == 20
-    assert joiner.join([line(6, "stdout", "F", "f")], [60], memory).payloads == [b"cf"]
+    assert joiner.join([line(5, "stdout", "F", "f")], [60], memory).payloads == [b"cf"]
     assert memory.pending_start is None
 
 
@@ -178,3 +178,50 @@ def test_a_stream_that_is_quiet_costs_nothing() -> None:
     assert memory._spans == []
     assert joiner.flush(memory, before=50).payloads == [b"#waits"]
     assert memory.pending_start == 100 * 199 + 50
+
+
+def test_an_event_ends_by_the_times_of_another_stream() -> None:
+    """What a silent stream has under way is over once others were written much later."""
+    joiner, memory = Stacked(CriJoiner(), Multiline(PRESETS["java"])), JoinMemory()
+    lines = [
+        line(1, "stderr", "F", "2026-11-21 10:00:01 ERROR failed"),
+        line(1, "stderr", "F", "\tat a.b(C.java:1)"),
+        line(2, "stdout", "F", "2026-11-21 10:00:02 INFO a"),
+        line(3, "stdout", "F", "2026-11-21 10:00:03 INFO b"),
+    ]
+    events = joiner.join(lines, range(4), memory)
+    assert events.payloads == [b"2026-11-21 10:00:02 INFO a"]
+    events = joiner.join([line(4, "stdout", "F", "2026-11-21 10:00:04 INFO c")], [4], memory)
+    trace = b"2026-11-21 10:00:01 ERROR failed\n\tat a.b(C.java:1)"
+    assert events.payloads == [trace, b"2026-11-21 10:00:03 INFO b"]
+    assert memory.pending_start == 4
+    late = joiner.join([line(4, "stderr", "F", "\tat a.d(C.java:2)")], [5], memory)
+    late.extend(joiner.flush(memory))
+    assert dict(zip(late.payloads, late.tags, strict=True)) == {
+        b"2026-11-21 10:00:04 INFO c": (),
+        b"\tat a.d(C.java:2)": ("continued",),
+    }
+
+
+def test_a_partial_whose_end_never_comes_holds_nothing_back() -> None:
+    """A torn text is given out when lines were written much later, and its rest is tagged."""
+    joiner, memory = CriJoiner(timeout_seconds=2.0), JoinMemory()
+    lines = [line(1, "stderr", "P", "torn"), line(2, "stdout", "F", "a")]
+    assert joiner.join(lines, [0, 10], memory).payloads == [b"a"]
+    assert memory.pending_start == 0
+    events = joiner.join([line(4, "stdout", "F", "b")], [20], memory)
+    assert events.payloads == [b"torn", b"b"]
+    assert memory.pending_start is None
+    events = joiner.join([line(5, "stderr", "F", "rest")], [30], memory)
+    assert (events.payloads, events.tags) == ([b"rest"], [("continued",)])
+
+
+def test_times_that_are_none_end_nothing() -> None:
+    """A line that looks right and has no time of any calendar neither ends nor delays an event."""
+    joiner, memory = CriJoiner(), JoinMemory()
+    joiner.join([line(1, "stderr", "P", "a")], [0], memory)
+    odd = b"2026-13-41T10:00:59Z stdout F b"
+    assert joiner.join([odd], [10], memory).payloads == [b"b"]
+    assert memory.pending_start == 0
+    events = joiner.join([line(1, "stderr", "F", "c")], [20], memory)
+    assert events.payloads == [b"ac"]
