@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from logship.settings.model import IndexSettings
 
-__all__ = ["IndexNames", "NameBound", "Period", "wildcard"]
+__all__ = ["IndexNames", "NameBound", "Period", "example_pattern", "wildcard"]
 
 _JODA = {"yyyy": "%Y", "YYYY": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "xxxx": "%G", "ww": "%V"}
 _JODA_DATE = re.compile(r"%\{\+([^}]*)\}")
@@ -45,6 +45,7 @@ class IndexNames:
         has_fields: Whether names depend on more than the time.
         key_length: How many characters of a UTC time text decide the name: 10 when a day
             does, else 16 (time zones differ by whole minutes).
+        has_period: Whether names tell how old what is in them can be.
     """
 
     def __init__(self, pattern: str, timezone: str = "UTC") -> None:
@@ -56,6 +57,7 @@ class IndexNames:
         by_day = directives <= {"%Y", "%m", "%d", "%y", "%j", "%G", "%V"}
         self.key_length = 10 if by_day and timezone == "UTC" else 16
         self._read = _expression(self._pattern)
+        self.has_period = self.period(self.name("2026-11-21T16:00")) is not None
 
     @classmethod
     def of(cls, index: IndexSettings) -> IndexNames:
@@ -142,6 +144,12 @@ def wildcard(pattern: str) -> str:
         lambda match: "2*" if match[0] in ("%Y", "%G") else "*", _without_joda(pattern)
     )
     return re.sub(r"\*+", "*", _FIELD.sub("*", dated)).lower()
+
+
+def example_pattern(pattern: str) -> str:
+    """Return the pattern that matches what *pattern* can name on one day: ``*-2026.11.21``."""
+    day = datetime(2026, 11, 21, 16, tzinfo=UTC)
+    return _FIELD.sub("*", day.strftime(_without_joda(pattern))).lower()
 
 
 def _without_joda(pattern: str) -> str:
