@@ -118,9 +118,10 @@ class Archive:
         self._raw.close()
 
     def _descriptor(self) -> int:
-        if self._raw.closed:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        return self._raw.fileno()
+        try:
+            return self._raw.fileno()
+        except ValueError as error:  # closed, maybe while a thread was reading
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from error
 
     def _pread(self, offset: int, count: int) -> bytes:
         return os.pread(self._descriptor(), count, offset)
@@ -151,20 +152,25 @@ class Archive:
         if offset < self._reader.produced - len(self._window):
             self._start_over()
         reader, blocks = self._reader, [self._window]
-        self._window = b""  # should anything be raised
-        while reader.produced < end:
-            if reader.produced <= offset - BLOCK_BYTES:
-                blocks.clear()
-            block = reader.next(min(BLOCK_BYTES, end - reader.produced))
-            if not block:
-                raise DamagedError("it has become shorter")
-            blocks.append(block)
+        try:
+            while reader.produced < end:
+                if reader.produced <= offset - BLOCK_BYTES:
+                    blocks.clear()
+                blocks.append(self._next(reader, min(BLOCK_BYTES, end - reader.produced)))
+                if not blocks[-1]:
+                    raise DamagedError("it has become shorter")
+        except BaseException:
+            self._start_over()
+            raise
         if end == self._content_bytes:
             reader.rest()
         data = b"".join(blocks)
         self._window = data[-WINDOW_BYTES:]
-        start = end - len(data)
-        return data[offset - start :]
+        return data[offset - (end - len(data)) :]
+
+    def _next(self, stream: Stream, max_bytes: int) -> bytes:
+        self._descriptor()  # closing ends what a thread is at, however much there is to come
+        return stream.next(max_bytes)
 
     def _measure(self) -> None:
         """Find out how long the content is, unless that is known of the file as it is now."""
@@ -172,24 +178,38 @@ class Archive:
         seen = (status.st_size, status.st_mtime_ns)
         if seen == self._seen:
             return
-        self._seen = None  # should anything be raised
         end = self._compressed_end
         before = self._pread(self._measured.at - len(end), len(end))
         if not end or before != end or self.state == "corrupt":
             self._forget()  # nothing is known of it, or it is another file now
-        try:
-            self._go_on()
-        except DamagedError as error:
-            self._find_damage(error)
+        self._seen, self._compressed_end = None, b""  # should anything be raised
+        self._find_end()
         self._measured.rest()
         count = min(END_BYTES, self._measured.at)
         self._compressed_end = self._pread(self._measured.at - count, count)
         self._seen = seen
 
+    def _find_end(self) -> None:
+        """Measure to the end of the file, or to where it is damaged.
+
+        The fast decompressor notices some errors later than the plain one, or not before the
+        file ends: how long the content is would depend on which one there is. So it is believed
+        only when everything is well.
+        """
+        error: DamagedError | None = None
+        try:
+            self._go_on()
+        except DamagedError as damage:
+            error = damage
+        if self.kind == "gzip" and not self._is_exact and (error or self.state == "truncated"):
+            self._forget(is_exact=True)
+            self._find_end()
+        elif error is not None:
+            self._find_damage(error)
+
     def _go_on(self) -> None:
-        """Measure to the end of the file."""
         stream = self._measured
-        while block := stream.next(BLOCK_BYTES):
+        while block := self._next(stream, BLOCK_BYTES):
             self._note(block)
         self.state, self.reason = "complete", ""
         if stream.garbage_at == 0:
@@ -208,28 +228,21 @@ class Archive:
     def _find_damage(self, error: DamagedError) -> None:
         """Find the content of a file that cannot be decompressed to its end.
 
-        A decompressor that fails keeps to itself what it made of the good bytes before, and the
-        fast one finds some errors later than others do: what is readable would depend on how it
-        is read. So it is read up to there again, and then byte by byte.
+        A decompressor that fails keeps to itself what it made of the good bytes before. So
+        these are decompressed again, and then what it failed with, byte by byte.
         """
-        if self.kind == "gzip" and not self._is_exact:
-            self._forget(is_exact=True)
-            try:
-                self._go_on()
-                return
-            except DamagedError as exact:
-                error = exact
         failed = self._measured
         stream = self._stream(failed.member, failed.slice_at)
         try:
             for limit in range(failed.slice_at, failed.at + 1):
                 stream.limit = limit
-                while stream.next(BLOCK_BYTES):
+                while self._next(stream, BLOCK_BYTES):
                     pass
                 self._limit, self._content_bytes = limit, stream.produced
         except DamagedError:
             pass
-        self._beginning, self._ending = self._beginning[: self._content_bytes], b""
         self._start_over()
+        self._ending = b""
+        self._beginning = self._read_on(0, min(FINGERPRINT_BYTES, self._content_bytes))
         self.state = "corrupt"
         self.reason = f"cannot be decompressed beyond byte {self._limit}: {error}"

@@ -7,6 +7,7 @@ beginning of its own; the content is what is in all of them. What may be behind 
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import zlib
@@ -179,20 +180,20 @@ class Stream:
 
         Raises:
             OSError: The file cannot be read.
-            DamagedError: Nothing more can be decompressed; the stream is of no use any more.
+            DamagedError: Nothing more can be decompressed. After either, the stream is of no use.
         """
         while self._decompressor is not None or self._begins_member():
             decompressor = self._decompressor
             assert decompressor is not None
-            data = b""
-            if decompressor.needs_input:
-                data = self._raw(SLICE_BYTES)
-                if not data:
-                    break
+            is_hungry = decompressor.needs_input
+            data = self._raw(SLICE_BYTES) if is_hungry else b""
+            if data:
                 self.slice_at = self.at
                 self.at += len(data)
-            try:
+            try:  # without data, too: bzip2 asks for more before it has given all that it has
                 block = decompressor.decompress(data, max_bytes)
+            except MemoryError as error:
+                raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from error
             except Exception as error:  # each has its own, and bzip2's is an OSError
                 raise DamagedError(str(error)) from error
             self.produced += len(block)
@@ -200,6 +201,8 @@ class Stream:
                 self.at -= len(decompressor.unused_data)
                 self._decompressor = None
                 self.is_at_member_end = True
+            elif not block and is_hungry and not data:
+                break
             if block:
                 return block
         return b""
