@@ -155,6 +155,9 @@ class HttpNode(BaseAsyncNode):
     def _failure(self, error: Exception) -> TransportConnectionError:
         """Return the error of the transport for *error*, in one line without secrets."""
         cause = _cause(error)
+        alert, self.trust.alert = self.trust.alert, None
+        if self._is_tls and isinstance(error, aiohttp.ClientError):
+            cause = alert or cause
         if isinstance(cause, ssl.SSLError):
             if isinstance(cause, ssl.SSLCertVerificationError):
                 self.trust.forget()

@@ -53,11 +53,17 @@ def _chain(connection: ssl.SSLObject) -> list[bytes]:
 
 
 class Trust:
-    """The context of handshakes, made again when one of its files has changed."""
+    """The context of handshakes, made again when one of its files has changed.
+
+    Attributes:
+        alert: What a server said last when it ended a connection after the handshake, as it does
+            in TLS 1.3 when it does not like our certificate: asyncio keeps that to itself.
+    """
 
     def __init__(self, settings: ElasticsearchSettings) -> None:
         self._settings = settings
         fingerprint = settings.ca_fingerprint
+        self.alert: ssl.SSLError | None = None
         self._wanted = None if fingerprint is None else fingerprint.replace(":", "").lower()
         self._authority: bytes | None = None
         self._is_own = False
@@ -105,6 +111,8 @@ class Trust:
     def _made(self) -> ssl.SSLContext:
         settings = self._settings
         context = self._trusting()
+        if context.sslobject_class is ssl.SSLObject:
+            context.sslobject_class = _listening(self)
         if settings.client_cert is not None:
             try:
                 # The password is none: asking for one at a terminal would stop everything.
@@ -135,6 +143,19 @@ class Trust:
         if not settings.verify:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return context
+
+
+def _listening(trust: Trust) -> type[ssl.SSLObject]:
+    class Listening(ssl.SSLObject):
+        def read(self, *arguments: Any) -> Any:
+            try:
+                return super().read(*arguments)
+            except ssl.SSLError as error:
+                if "ALERT" in (error.reason or ""):
+                    trust.alert = error
+                raise
+
+    return Listening
 
 
 def _public() -> ssl.SSLContext:

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import base64
+import logging
+import ssl
+
+import pytest
+
+from logship.errors import ConnectionFailed, ErrorReply
+from tests.support.certificates import Authority
+from tests.support.http_server import HttpServer
+from tests.support.node import free_port
+from tests.unit.elastic.conftest import ask
+
+PASSWORD = "pass word@1"
+LOGIN = "user:pass%20word%401"
+AUTHORIZATION = "Basic " + base64.b64encode(f"user:{PASSWORD}".encode()).decode()
+
+
+def tls(authority: Authority) -> ssl.SSLContext:
+    pair = authority.sign("good")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    return context
+
+
+def with_login(proxy: HttpServer) -> str:
+    return proxy.url.replace("://", f"://{LOGIN}@")
+
+
+def test_plain_requests(server: HttpServer) -> None:
+    """Requests over http go to the proxy whole, with its user and password."""
+    with HttpServer() as proxy:
+        ask(server.url, 2, proxy=with_login(proxy), api_key="key")
+        assert server.requests == []
+        first = [request.splitlines()[0] for request in proxy.requests]
+        assert first == [f"GET {server.url}/0 HTTP/1.1", f"GET {server.url}/1 HTTP/1.1"]
+        assert proxy.headers("proxy-authorization") == [AUTHORIZATION] * 2
+        assert proxy.headers("authorization") == ["ApiKey key"] * 2
+
+
+@pytest.mark.parametrize("proxy_has_tls", [False, True])
+def test_tunnels(authority: Authority, proxy_has_tls: bool) -> None:
+    """Requests over https go through a tunnel; the proxy sees no key, the server no proxy's."""
+    context = tls(authority)
+    with HttpServer(context) as server, HttpServer(context if proxy_has_tls else None) as proxy:
+        replies = ask(
+            server.url,
+            3,
+            proxy=with_login(proxy),
+            ca_certs=authority.certificate,
+            api_key="key",
+        )
+        assert [reply.status for reply in replies] == [200] * 3
+        first = [request.splitlines()[0] for request in proxy.requests]
+        assert first == [f"CONNECT 127.0.0.1:{server.port} HTTP/1.1"]
+        assert proxy.headers("proxy-authorization") == [AUTHORIZATION]
+        assert proxy.headers("authorization") == []
+        assert server.headers("authorization") == ["ApiKey key"] * 3
+        assert server.headers("proxy-authorization") == []
+
+
+def test_fingerprint_through_a_tunnel(authority: Authority) -> None:
+    """A fingerprint is compared with what the server shows behind the proxy."""
+    with HttpServer(tls(authority)) as server, HttpServer() as proxy:
+        options = {"proxy": proxy.url, "ca_fingerprint": authority.fingerprint}
+        assert ask(server.url, **options)[0].status == 200
+        with pytest.raises(ConnectionFailed, match="none of the certificates"):
+            ask(server.url, proxy=proxy.url, ca_fingerprint="ab" * 32)
+
+
+def test_refused_by_the_proxy(
+    authority: Authority, server: HttpServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A proxy that wants another password is named; the one it got is in no message."""
+    with HttpServer(status=407) as proxy, caplog.at_level(logging.DEBUG):
+        with pytest.raises(ErrorReply) as plain:
+            ask(server.url, proxy=with_login(proxy))
+        assert plain.value.status == 407
+        with pytest.raises(ConnectionFailed) as tunnel:
+            ask(server.url.replace("http:", "https:"), proxy=with_login(proxy))
+        assert str(tunnel.value) == f"the proxy {proxy.url} answers 407 -"
+    said = caplog.text + repr(plain.value) + repr(tunnel.value) + str(tunnel.value.__cause__)
+    assert not any(part in said for part in (PASSWORD, LOGIN, AUTHORIZATION))
+
+
+def test_no_proxy_there(server: HttpServer) -> None:
+    """A proxy that is not there is named without its password."""
+    port = free_port()
+    with pytest.raises(ConnectionFailed) as caught:
+        ask(server.url, proxy=f"http://{LOGIN}@127.0.0.1:{port}")
+    assert str(caught.value).startswith(f"cannot connect to the proxy http://127.0.0.1:{port} (")
+
+
+def test_no_proxy_from_the_environment(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables that other programs take a proxy from have no effect."""
+    with HttpServer() as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        assert ask(server.url)[0].status == 200
+        assert (len(server.requests), proxy.requests) == (1, [])
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_redirects(status: int) -> None:
+    """A redirect is not followed: it is an answer that says the address is wrong."""
+    with HttpServer(status=status) as server:
+        with pytest.raises(ErrorReply) as caught:
+            ask(server.url)
+        assert caught.value.status == status
+        assert len(server.requests) == 1
+
+
+def test_nobody_there() -> None:
+    """A closed port is said with its address and the reason."""
+    port = free_port()
+    with pytest.raises(ConnectionFailed) as caught:
+        ask(f"http://127.0.0.1:{port}")
+    said = str(caught.value)
+    assert said.startswith(f"cannot connect to http://127.0.0.1:{port} (")
+    assert "Connect call failed" in said or "refused" in said
