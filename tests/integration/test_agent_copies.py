@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -131,12 +130,3 @@ def test_a_copy_that_stays_is_a_file_of_its_own(fake: ElasticFake, tmp_path: Pat
         wait_until(lambda: fake.found()["one"] == 1, "no first file")
         (folder / "app.log.1").write_text("same banner\n")
         wait_until(lambda: fake.found()["same banner"] == 2, lambda: str(fake.found()))
-
-
-def test_compressed_files_are_not_shipped_as_garbage(fake: ElasticFake, tmp_path: Path) -> None:
-    """A rotated file that was compressed is left out."""
-    (tmp_path / "app.log").write_text("one\n")
-    (tmp_path / "app.log.2.gz").write_bytes(gzip.compress(b"old\n"))
-    settings = quick_settings(fake.url, [tmp_path / "app.log*"], tmp_path / "state")
-    AgentThread(settings, once=True).join()
-    assert [document["message"] for document in fake.all()] == ["one"]

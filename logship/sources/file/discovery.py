@@ -9,10 +9,14 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
+
+from logship.sources.file.compression import ENDINGS
 
 __all__ = ["Found", "Root", "Scan", "names", "scan", "watch_roots"]
 
+UNREADABLE = (".zip", ".7z", ".rar", ".tar", ".tgz")
 _MAGIC = re.compile(r"[*?\[]")
 
 
@@ -30,6 +34,11 @@ class Found(NamedTuple):
         """Device and inode."""
         return self.device, self.inode
 
+    @property
+    def is_archive(self) -> bool:
+        """Whether its name says that it is compressed."""
+        return self.path.lower().endswith(ENDINGS)
+
 
 @dataclass(slots=True)
 class Scan:
@@ -46,12 +55,22 @@ class Scan:
     unmatched: list[str] = field(default_factory=list)
 
 
-COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+def scan(
+    patterns: Sequence[str],
+    exclude: Sequence[str] = (),
+    *,
+    follow_links: str = "always",
+    with_archives: bool = True,
+) -> Scan:
+    """Look at the globs once. Blocking.
 
-
-def scan(patterns: Sequence[str], exclude: Sequence[str]) -> Scan:
-    """Look at the globs once. Blocking."""
+    Args:
+        follow_links: ``always``, ``never``, or ``same_owner``: only links that belong to whom the
+            file belongs that they lead to, so that nobody has a foreign file read.
+        with_archives: Whether files with the name of an archive are found, too.
+    """
     result = Scan()
+    look = partial(_look, result, follow_links=follow_links, with_archives=with_archives)
     is_excluded = _matcher(exclude)
     for pattern in patterns:
         paths = _paths(pattern)
@@ -61,7 +80,7 @@ def scan(patterns: Sequence[str], exclude: Sequence[str]) -> Scan:
             result.unmatched.append(pattern)
         is_explicit = not _MAGIC.search(pattern)
         for path in paths:
-            _look(path, result, explicit=is_explicit)
+            look(path, explicit=is_explicit)
     return result
 
 
@@ -109,22 +128,43 @@ def _paths(pattern: str) -> list[str]:
     return sorted(glob.iglob(pattern, recursive=True, include_hidden=False))
 
 
-def _look(path: str, result: Scan, *, explicit: bool) -> None:
+def _look(
+    result: Scan, path: str, *, explicit: bool, follow_links: str, with_archives: bool
+) -> None:
     try:
+        link = os.lstat(path)
         found = os.stat(path)
     except OSError as error:
         if not os.path.lexists(path):  # gone since the glob was read: a rotation's doing
             return
         result.skipped[path] = error.strerror or str(error)
         return
-    if path.endswith(COMPRESSED):
-        result.skipped[path] = "compressed files are not read in this version of logship"
+    if stat.S_ISLNK(link.st_mode) and (reason := _refusal(link, found, follow_links)):
+        result.skipped[path] = reason
+    elif path.endswith(UNREADABLE):
+        result.skipped[path] = (
+            "an archive of several files; of archives .gz, .bz2, .xz and .zst are read"
+        )
+    elif path.lower().endswith(ENDINGS) and not with_archives:
+        result.skipped[path] = 'it is compressed, and "compressed" is false'
     elif stat.S_ISREG(found.st_mode):
         key = device, inode = found.st_dev, found.st_ino
         if key not in result.files:
             result.files[key] = Found(path, device, inode, found.st_size, found.st_mtime_ns)
     elif explicit or not stat.S_ISDIR(found.st_mode):
         result.skipped[path] = f"not a regular file but a {_kind(found.st_mode)}"
+
+
+def _refusal(link: os.stat_result, found: os.stat_result, follow_links: str) -> str:
+    """Why a symbolic link is not followed; empty when it is."""
+    if follow_links == "never":
+        return 'a symbolic link, and "follow_links" is never'
+    if follow_links == "same_owner" and link.st_uid != found.st_uid:
+        return (
+            f"a symbolic link of user {link.st_uid} to a file of user {found.st_uid}; "
+            '"follow_links: always" follows it nevertheless'
+        )
+    return ""
 
 
 def _kind(mode: int) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from logship.checkpoints.store import CheckpointStore, FileRow
 from logship.interfaces import MakeMemory
 from logship.sources.file.content import FileContent
+from logship.sources.file.discovery import scan
 from logship.sources.file.identity import Candidate, recognise, verifies
-from logship.sources.file.opening import open_log_file
+from logship.sources.file.opening import open_log_file, readable
+from logship.sources.file.rotation_names import is_copy_name
 
 __all__ = ["Guess", "KnownContents", "find_inode"]
 
@@ -79,6 +81,18 @@ class KnownContents:
         rows += [c.current() for id_, c in self.contents.items() if id_ not in self._open]
         return rows
 
+    def moved(self, row: FileRow, path: str, key: Key) -> None:
+        """Note that *row*, which is not open, lies at *path* now; saved with the rest."""
+        content = self.contents.get(row.id)
+        if content is None:
+            content = self.contents[row.id] = FileContent(row, self._store, self._make_memory)
+            self._rows.pop(row.id, None)
+        content.moved(path, *key)
+
+    def added(self, row: FileRow) -> None:
+        """Know *row*, which was added to the store and is not open."""
+        self._rows[row.id] = row
+
     def settle(self) -> None:
         """Let go of contents that are closed, confirmed and saved; only their rows stay."""
         for id_, content in list(self.contents.items()):
@@ -137,21 +151,29 @@ class Guess:
 
     def at(self, candidate: Candidate) -> list[FileRow]:
         """Return the rows that have *candidate*'s inode and were not taken."""
-        rows = self._here.get((candidate.device, candidate.inode), ())
-        return [row for row in rows if row.id not in self._taken]
+        return self.rows_at((candidate.device, candidate.inode))
+
+    def rows_at(self, key: Key) -> list[FileRow]:
+        """Return the rows of the inode *key* that were not taken."""
+        return [row for row in self._here.get(key, ()) if row.id not in self._taken]
 
     def take(self, row: FileRow) -> None:
         """Let no other file be taken for *row*."""
         self._taken.add(row.id)
 
-    def recognise(self, candidate: Candidate) -> FileRow | None:
+    def recognise(self, candidate: Candidate, path: str) -> FileRow | None:
         """Return the content that *candidate* is, and take it; None for a new one. Blocking.
 
         A content whose own inode is still beside the path where it was is not taken for
-        another file: a new file may begin as it does.
+        another file: a new file may begin as it does. Neither is one taken for a file that no
+        rotation, restoring or moving can have made of it.
         """
         here = self.at(candidate)
-        elsewhere = [row for row in self._elsewhere if row.id not in self._taken]
+        elsewhere = [
+            row
+            for row in self._elsewhere
+            if row.id not in self._taken and _may_lie_at(row, readable(path), candidate)
+        ]
         row = recognise(candidate, here)
         while row is None and elsewhere:
             row = recognise(candidate, elsewhere)
@@ -167,10 +189,10 @@ class Guess:
         return row
 
 
-def find_inode(row: FileRow) -> str | None:
-    """Return where the content's inode lies now, in the folder where it was; None if nowhere.
+def find_inode(row: FileRow, rotated: Sequence[str] = ()) -> str | None:
+    """Return where the content's inode lies now; None if nowhere. Blocking.
 
-    Blocking.
+    It is looked for in the folder where it was, and where the globs *rotated* lead.
     """
     try:
         with os.scandir(os.path.dirname(row.path)) as entries:
@@ -179,7 +201,15 @@ def find_inode(row: FileRow) -> str | None:
                     return entry.path
     except OSError:
         pass
-    return None
+    found = scan(rotated).files.get((row.device, row.inode)) if rotated else None
+    return None if found is None else found.path
+
+
+def _may_lie_at(row: FileRow, path: str, candidate: Candidate) -> bool:
+    if row.path == path or row.inode == candidate.inode:  # a reboot may renumber devices
+        return True
+    name, other = os.path.basename(path), os.path.basename(row.path)
+    return name == other or is_copy_name(name, other) or is_copy_name(other, name)
 
 
 def lies_elsewhere(row: FileRow) -> bool:

@@ -13,14 +13,16 @@ from functools import partial
 
 from logship.checkpoints.store import FileRow
 from logship.ids import TAIL_BYTES
+from logship.sources.file.archives import Archives
 from logship.sources.file.content import FileContent
 from logship.sources.file.context import SourceContext
-from logship.sources.file.copies import begins_alike, find_copy, goes_on, originals
+from logship.sources.file.copies import begins_alike, find_copy, goes_on
 from logship.sources.file.discovery import Found, Scan
 from logship.sources.file.identity import Candidate
 from logship.sources.file.known import Guess, find_inode
 from logship.sources.file.opening import Opened, readable, take_up
 from logship.sources.file.parking import DESCRIPTORS, ParkedFile
+from logship.sources.file.rotation_names import originals
 from logship.sources.file.seeding import Beginning, Seeding
 from logship.sources.file.tailer import Tailer, day_of
 
@@ -37,6 +39,7 @@ class Opener:
 
     def __init__(self, context: SourceContext, seeding: Seeding) -> None:
         self._context, self._seeding = context, seeding
+        self._archives = Archives(context, seeding)
         self._at_first: set[tuple[int, int]] | None = None
         self._copies: dict[tuple[int, int], tuple[int, float]] = {}  # (size, since when)
 
@@ -44,6 +47,7 @@ class Opener:
         """Remember which files the first look found: they were there before the source was."""
         if self._at_first is None:
             self._at_first = set(found.files)
+        self._archives.keep(set(found.files))
 
     def opened_all(self) -> None:
         """Every file that the first look found has been opened once."""
@@ -52,6 +56,8 @@ class Opener:
     async def open(self, files: Sequence[Found], guess: Guess) -> None:
         """Open *files*: together, as every step on a thread costs more than a file does."""
         pool = self._context.pool
+        archives = [file for file in files if file.is_archive]
+        files = [file for file in files if not file.is_archive]
 
         def look() -> deque[tuple[Found, Opened | OSError | None]]:
             return deque((file, _taken_up(file, guess, pool)) for file in files)
@@ -64,6 +70,12 @@ class Opener:
             for _, opened in looks:
                 if isinstance(opened, Opened):
                     opened.file.close()
+        for file in archives:
+            await self._open_archive(file, guess)
+
+    async def close(self) -> None:
+        """Close what was opened and is not tailed yet."""
+        await self._archives.close()
 
     async def begin(self, opened: Opened, path: str, modified: int) -> None:
         """Tail the file that was opened at *path*."""
@@ -85,7 +97,8 @@ class Opener:
             position = content.read_to
         tailer = Tailer(
             opened.file, path, position=position, clock=context.clock, pool=context.pool,
-            max_line_bytes=context.settings.max_line_bytes,
+            max_line_bytes=context.settings.max_line_bytes, form=_form_of(context.settings),
+            skips_long_lines=context.settings.long_lines == "skip",
         )  # fmt: skip
         if row is not None:
             try:
@@ -127,12 +140,13 @@ class Opener:
         def look() -> list[tuple[Tailer, Beginning]]:
             beginnings = (
                 (tailer, Beginning.of(tailer.file, readable(tailer.path), tailer.position,
-                                      or_incomplete=or_incomplete))
+                                      or_incomplete=or_incomplete, form=form))
                 for tailer in tailers
             )  # fmt: skip
             return [(tailer, beginning) for tailer, beginning in beginnings if beginning]
 
         context = self._context
+        form = _form_of(context.settings)
         looks = await context.in_thread(look)
         beginnings = [beginning for _, beginning in looks]
         rows = await self._seeding.add(context.settings.name, beginnings)
@@ -143,7 +157,12 @@ class Opener:
         """Read on in the copy of a content whose own file was truncated; whether there is one."""
         context = self._context
         taken = {*context.open_files.keys, *context.parking.keys}
-        found = await context.in_thread(partial(find_copy, row, taken, context.pool))
+        settings = context.settings
+        find = partial(
+            find_copy, row, taken, context.pool,
+            rotated=settings.rotated, with_archives=settings.compressed is not False,
+        )  # fmt: skip
+        found = await context.in_thread(find)
         if found is None:
             return False
         path, opened = found
@@ -154,7 +173,8 @@ class Opener:
         tailer.content.moved(readable(path), *tailer.key)
         tailer.gone_since = context.clock.monotonic()
         self._copies.pop(tailer.key, None)
-        log.info("%s was truncated: it is read to its end from its copy %s.", row.path, path)
+        self._archives.report_damage(path, opened.file)
+        log.info("%s is truncated or gone: it is read to its end from its copy %s.", row.path, path)
         return True
 
     async def recover_renamed(self, found: Scan, is_named: Callable[[str], object]) -> None:
@@ -168,9 +188,10 @@ class Opener:
             key = (row.device, row.inode)
             if row.gone_at is not None or key in found.files or not is_named(row.path):
                 continue
-            path = await context.in_thread(partial(find_inode, row))
+            path = await context.in_thread(partial(find_inode, row, context.settings.rotated))
             if path is None:
-                self._vanished(row)
+                if not await self.take_over_copy(row):
+                    self._vanished(row)
             elif path != row.path:  # else it is left out on purpose
                 await self._recover(row, path)
 
@@ -209,8 +230,7 @@ class Opener:
             return
         if opened.row is None:
             opened = await self._leave_deleted(opened, file.path)
-        if opened.row is None and self._may_be_copy(file, opened.candidate):
-            await context.in_thread(opened.file.close)
+        if opened.row is None and await self._waits(file, opened):
             return
         await self._supersede(guess, opened.candidate)
         if self._is_done_with(opened, file):
@@ -218,6 +238,32 @@ class Opener:
         await self.begin(opened, file.path, file.modified)
         if self._at_first:
             self._at_first.discard(file.key)
+
+    async def _open_archive(self, file: Found, guess: Guess) -> None:
+        """Open a compressed file, when it is known how much is in it."""
+        context = self._context
+        if self._archives.is_settled(file, guess):
+            return
+        measured = await self._archives.take(file)
+        if measured is None:
+            return
+        opened: Opened | OSError
+        if isinstance(measured, OSError):
+            opened = measured
+        else:
+            candidate = await context.in_thread(measured.look)
+            row = await context.in_thread(partial(guess.recognise, candidate, file.path))
+            opened = Opened(measured, candidate, row)
+        await self._opened(file, opened, guess)
+
+    async def _waits(self, file: Found, opened: Opened) -> bool:
+        """Whether *file*, which nobody knows, is not opened now; it is closed then, or kept."""
+        if opened.file.is_archive:
+            return await self._archives.waits(file, opened.file, opened.candidate)
+        if not self._may_be_copy(file, opened.candidate):
+            return False
+        await self._context.in_thread(opened.file.close)
+        return True
 
     def _is_done_with(self, opened: Opened, file: Found) -> bool:
         """Park a file at once, where there are many, that is as when all was confirmed."""
@@ -365,3 +411,7 @@ def _as_parked(content: FileContent, candidate: Candidate) -> FileContent | None
     if candidate.read_at(content.read_to - count, count) != content.state.tail[-TAIL_BYTES:]:
         return None
     return content
+
+
+def _form_of(settings: SourceSettings) -> LineForm:
+    return line_form(settings.encoding, settings.delimiter)

@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from io import FileIO
 
 from logship.checkpoints.store import FileRow
+from logship.sources.file.archive import Archive
+from logship.sources.file.compression import ENDINGS, kind_of
 from logship.sources.file.identity import Candidate
 from logship.sources.file.log_file import LogFile, PlainFile
 
 __all__ = ["Opened", "open_log_file", "readable", "take_up"]
+
+MAGIC_BYTES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +29,28 @@ class Opened:
     row: FileRow | None
 
 
-def open_log_file(path: str, pool: Executor | None = None) -> LogFile | None:
+def open_log_file(
+    path: str, pool: Executor | None = None, *, with_archives: bool = True
+) -> LogFile | None:
     """Open *path*; None when it is no regular file. Blocking.
 
     Args:
         pool: On which the file is read later.
+        with_archives: Whether what is in a compressed file is its content; else its bytes are.
 
     Raises:
-        OSError: It cannot be opened.
+        OSError: It cannot be opened, or this Python cannot decompress it.
     """
     # Non-blocking: a pipe put in place of the file since it was seen must not hang the thread.
     raw = FileIO(path, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
     try:
-        if stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
-            return PlainFile(raw, pool)
-        raw.close()
-        return None
+        if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
+            raw.close()
+            return None
+        kind = None
+        if with_archives and path.lower().endswith(ENDINGS):
+            kind = kind_of(os.pread(raw.fileno(), MAGIC_BYTES, 0), path)
+        return PlainFile(raw, pool) if kind is None else Archive(raw, kind, pool)
     except BaseException:
         raw.close()
         raise
@@ -49,7 +59,7 @@ def open_log_file(path: str, pool: Executor | None = None) -> LogFile | None:
 def take_up(
     path: str,
     key: tuple[int, int],
-    recognise: Callable[[Candidate], FileRow | None],
+    recognise: Callable[[Candidate, str], FileRow | None],
     pool: Executor | None = None,
 ) -> Opened | None:
     """Open *path* and recognise it; None when it is not the file *key* any more. Blocking.
@@ -65,7 +75,7 @@ def take_up(
             file.close()
             return None
         candidate = file.look()
-        return Opened(file, candidate, recognise(candidate))
+        return Opened(file, candidate, recognise(candidate, path))
     except BaseException:
         file.close()
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from logship.sources.file.discovery import Found
@@ -65,6 +65,9 @@ class Parking:
 
     def __len__(self) -> int:
         return len(self._files)
+
+    def __iter__(self) -> Iterator[ParkedFile]:
+        return iter(list(self._files.values()))
 
     def park(self, key: Key, file: ParkedFile) -> None:
         """Remember *file* until it changes."""

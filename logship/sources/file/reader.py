@@ -102,6 +102,8 @@ class Reader:
             if context.clock.monotonic() - quiet_since >= context.settings.rotate_wait_seconds:
                 await self._finish(tailer, ingest)
                 await self.close(tailer, is_gone=True)
+        elif tailer.file.is_archive:
+            await self._finish(tailer, ingest)
         elif quiet_seconds >= self._event_timeout_seconds:
             await self._flush(tailer, ingest)
 

@@ -133,6 +133,7 @@ class FileSource:
             if self._watcher is not None:
                 self._watcher.stop()
                 self._watcher = None
+            await self._opener.close()
             for tailer in self._open_files:
                 await self._reader.close(tailer)
 
@@ -261,7 +262,11 @@ class FileSource:
 
     async def _look_around(self, ingest: Ingest) -> None:
         settings = self.settings
-        found = await self._in_thread(partial(scan, settings.paths, settings.exclude))
+        look = partial(
+            scan, settings.paths, settings.exclude, follow_links=settings.follow_links,
+            with_archives=settings.compressed is not False,
+        )  # fmt: skip
+        found = await self._in_thread(look)
         roots = await self._in_thread(partial(watch_roots, settings.paths))
         self._complain(found)
         self._watch(roots)
@@ -297,9 +302,10 @@ class FileSource:
         content = tailer.content
         if self._open_files.lies_at(tailer, file.path) and content is not None:
             content.moved(readable(file.path), *file.key)
-        if content is not None:
+        if content is not None and not tailer.file.is_archive:
             content.size = max(content.size, file.size)
-        if file.size != tailer.position or file.modified != tailer.modified:
+        has_grown = file.size != tailer.position and not tailer.file.is_archive
+        if has_grown or file.modified != tailer.modified:
             tailer.modified = file.modified
             self._open_files.make_ready(tailer)
 

@@ -112,12 +112,15 @@ def test_content_that_is_still_beside_its_path_is_not_taken_for_another(tmp_path
         device=os.stat(renamed).st_dev,
     )
     new = replace(candidate(data + b"new\n", inode=inode + 1), device=known.device)
-    assert Guess([known], lambda key: False).recognise(new) is None
+    path = known.path
+    assert Guess([known], lambda key: False).recognise(new, path) is None
     renamed.unlink()
+    unrelated = str(tmp_path / "web.log")
+    assert Guess([known], lambda key: False).recognise(new, unrelated) is None
     guess = Guess([known], lambda key: False)
-    assert guess.recognise(new) == known
-    assert guess.recognise(new) is None, "it is taken"
-    assert Guess([known], lambda key: True).recognise(new) is None, "its inode is open"
+    assert guess.recognise(new, path) == known
+    assert guess.recognise(new, path) is None, "it is taken"
+    assert Guess([known], lambda key: True).recognise(new, path) is None, "its inode is open"
 
 
 @given(st.binary(max_size=40), st.sampled_from([b"\n", b"\r\n", b""]), st.integers(0, 3))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from logship.sources.file.copies import is_copy_name, originals
 from logship.sources.file.discovery import Found
 from logship.sources.file.parking import ParkedFile, Parking
+from logship.sources.file.rotation_names import is_copy_name, originals
 
 FOUND = Found("/logs/app.log", 1, 2, 30, 400)
 
