@@ -157,7 +157,10 @@ class SourceSettings:
         start_at: Where to begin in files that are seen the first time.
         compressed: Whether compressed files are read.
         incomplete_after_seconds: A last line without newline is shipped after this; None: never.
-        max_line_bytes: Longer lines are cut there and tagged.
+        encoding: Name of Python's codec. utf-16 and utf-32 go by the byte order mark, and are
+            little endian without one.
+        delimiter: What ends a line.
+        max_line_bytes: Longer lines are cut there and tagged, or skipped, as *long_lines* says.
         scan_interval_seconds: How often the globs are looked at besides notifications.
         rotate_wait_seconds: How long a rotated file without growth is kept open.
         close_idle_seconds: After this long without growth a file's descriptor is closed.
@@ -177,7 +180,10 @@ class SourceSettings:
     start_at: Literal["beginning", "end"] = "beginning"
     compressed: bool | Literal["auto"] = "auto"
     incomplete_after_seconds: float | None = None
+    encoding: str = "utf-8"
+    delimiter: str = "\n"
     max_line_bytes: int = MIB
+    long_lines: Literal["cut", "skip"] = "cut"
     scan_interval_seconds: float = 10.0
     rotate_wait_seconds: float = 10.0
     close_idle_seconds: float = 300.0

@@ -21,6 +21,7 @@ from logship.settings.kinds import (
     Text,
     Time,
 )
+from logship.settings.line_forms import Delimiter, check_encoding
 from logship.settings.model import (
     DAY_SECONDS,
     GIB,
@@ -276,7 +277,18 @@ SOURCE = Section(
             "null waits for the newline.",
             nullable=True,
         ),
-        Key("max_line_bytes", Size(64, 64 * MIB), "Longer lines are cut there and tagged."),
+        Key(
+            "encoding",
+            Text(check_encoding),
+            "Of the files: utf-8, utf-16, latin-1, cp1252, shift_jis or any other of Python's.",
+        ),
+        Key("delimiter", Delimiter(), "What ends a line, in double quotes."),
+        Key("max_line_bytes", Size(64, 64 * MIB), "Longer lines are too long."),
+        Key(
+            "long_lines",
+            Choice(("cut", "skip")),
+            "What happens to lines that are too long: cut and tagged, or skipped and counted.",
+        ),
         Key(
             "scan_interval",
             Time(0.05, HOUR_SECONDS),
@@ -309,8 +321,6 @@ SOURCE = Section(
     ),
     later=(
         "pattern",
-        "encoding",
-        "delimiter",
         "when",
     ),
     finish=together.finish_source,

@@ -11,6 +11,7 @@ from itertools import chain, count
 from urllib.parse import unquote
 
 from logship.settings.index_name import date_parts
+from logship.settings.line_forms import check_line_form
 from logship.settings.model import DeliverySettings, IndexSettings, SourceSettings
 from logship.settings.sections import Given
 from logship.settings.texts import credentials
@@ -122,12 +123,20 @@ def finish_source(given: Given) -> None:
         )
     if values.get("type") == "spool":
         _refuse_other_keys(given)
+    _check_lines(given)
     service = values.pop("service", None)
     if service is not None:
         fields = values.get("fields", {})
         if "service" in fields:
             given.wrong("service", "fields.service is given as well; keep one of the two")
         values["fields"] = {**fields, "service": service}
+
+
+def _check_lines(given: Given) -> None:
+    encoding, delimiter = given.values.get("encoding"), given.values.get("delimiter")
+    problem = check_line_form(encoding or "utf-8", delimiter or "\n")
+    if problem:
+        given.wrong("delimiter" if delimiter else "encoding", problem)
 
 
 def _refuse_other_keys(given: Given) -> None:

@@ -13,6 +13,8 @@ from functools import partial
 
 from logship.checkpoints.store import FileRow
 from logship.ids import TAIL_BYTES
+from logship.lines import LineForm, line_form
+from logship.settings.model import SourceSettings
 from logship.sources.file.archives import Archives
 from logship.sources.file.content import FileContent
 from logship.sources.file.context import SourceContext
@@ -137,6 +139,9 @@ class Opener:
             OSError, sqlite3.Error: None of them has its seed.
         """
 
+        context = self._context
+        form = _form_of(context.settings)
+
         def look() -> list[tuple[Tailer, Beginning]]:
             beginnings = (
                 (tailer, Beginning.of(tailer.file, readable(tailer.path), tailer.position,
@@ -145,8 +150,6 @@ class Opener:
             )  # fmt: skip
             return [(tailer, beginning) for tailer, beginning in beginnings if beginning]
 
-        context = self._context
-        form = _form_of(context.settings)
         looks = await context.in_thread(look)
         beginnings = [beginning for _, beginning in looks]
         rows = await self._seeding.add(context.settings.name, beginnings)

@@ -236,8 +236,6 @@ NOT_YET = [
         f"sources: [{{paths: a, {key}: x}}]"
         for key in (
             "pattern",
-            "encoding",
-            "delimiter",
             "when",
         )
     ),
