@@ -21,6 +21,7 @@ from logship.schema.traces import (
 )
 
 __all__ = [
+    "IDS",
     "Carried",
     "Trace",
     "bind",
@@ -54,7 +55,7 @@ _RECORDED = "01"
 _OPENTELEMETRY = "opentelemetry.trace"
 # Elastic's agent puts these beside its trace id; the better one first.
 _APM_SPANS = ("elasticapm_span_id", "elasticapm_transaction_id")
-_IDS = frozenset(
+IDS = frozenset(
     ("trace_id", "span_id", "traceparent", *TRACE_SPELLINGS, *SPAN_SPELLINGS, *_APM_SPANS)
 )
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -175,33 +176,39 @@ def traceparent() -> str | None:
     return f"00-{here.trace.trace_id}-{here.trace.span_id}-{here.flags}"
 
 
-def take_ids(extra: dict[str, Any]) -> tuple[str | None, str | None]:
-    """Return the trace and span id for a record, after taking those it brings out of *extra*.
+def take_ids(
+    fields: dict[str, Any], around: tuple[str | None, str | None] | None = None
+) -> tuple[str | None, str | None]:
+    """Return the trace and span id for a record, after taking those it brings out of *fields*.
 
     What a record brings wins, under every spelling that is known (``trace_id``, ``traceparent``,
     ``dd.trace_id``, ``otelTraceID``, ``elasticapm_trace_id``, …), in W3C form where it can be.
-    Without one it is :func:`current_trace`'s. A record that brings a trace id of another trace
-    has no span id unless it brings that, too.
+    A record that brings a trace id of another trace has no span id unless it brings that, too.
 
     Args:
-        extra: The attributes that an application or a tracing library put on the record;
-            ids are removed from it, all else stays.
+        fields: The attributes that an application or a tracing library put on the record;
+            ids are removed from it, all else stays, and so does what says something else.
+        around: What holds where the record brings nothing; by default :func:`current_trace`'s.
     """
-    here = current_trace()
-    if _IDS.isdisjoint(extra):
-        return here or (None, None)
-    brought = {name: extra.pop(name) for name in _IDS if name in extra}
+    if around is None:
+        around = current_trace() or (None, None)
+    if IDS.isdisjoint(fields):
+        return around
+    brought = {name: fields.pop(name) for name in IDS if name in fields}
     for name in _APM_SPANS:
-        if brought.get(name) is not None:
-            brought.setdefault("span_id", brought.pop(name))
+        value = brought.pop(name, None)
+        if value is not None and brought.setdefault("span_id", value) != value:
+            fields[name] = value
     lift_traces(brought)
-    trace_id, span_id = brought.pop("trace_id", None), brought.pop("span_id", None)
-    extra.update((name, value) for name, value in brought.items() if name not in _APM_SPANS)
-    if here is not None:
-        if trace_id is None:
-            return here.trace_id, span_id or here.span_id
-        if trace_id == here.trace_id:
-            span_id = span_id or here.span_id
+    trace_id, span_id = (
+        brought.pop(name) if isinstance(brought.get(name), str) else None
+        for name in ("trace_id", "span_id")
+    )
+    fields.update(brought)
+    if trace_id is None:
+        return around[0], span_id or around[1]
+    if trace_id == around[0]:
+        span_id = span_id or around[1]
     return trace_id, span_id
 
 

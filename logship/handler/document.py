@@ -14,13 +14,12 @@ from collections.abc import Callable, Mapping
 from time import gmtime, strftime
 from typing import Any
 
-from logship.handler.context import current_fields, current_trace
+from logship.handler.context import IDS, current_fields, take_ids
 from logship.ids import counter_id, handler_prefix
 from logship.model import action_head
 from logship.schema.encode import encode_record, safe_text
 from logship.schema.flat import RESERVED, SCALARS, TEXTS, lift
 from logship.schema.levels import standard_level
-from logship.schema.traces import SPAN_SPELLINGS, TRACE_SPELLINGS
 from logship.sinks.index_names import IndexNames
 from logship.spool import envelope
 
@@ -32,11 +31,9 @@ _RECORDS_NAME_TASKS = sys.version_info >= (3, 12)
 _STANDARD = frozenset(
     (*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName", "stack_info")
 )
-# Where ids of traces are found under another name, as tracing libraries put them on records.
-_TRACES = frozenset((*TRACE_SPELLINGS, *SPAN_SPELLINGS, "traceparent"))
 # What has a place of its own in the schema, whoever sets it.
-_ROOTS = frozenset(("trace_id", "span_id", "user_id", "request_id", "tags")) | _TRACES
-_OWNED = frozenset(("@timestamp", "@ingested", "message", "level", "logger", "host.name"))
+_ROOTS = frozenset(("user_id", "request_id", "tags"))
+_OWNED = frozenset(("@timestamp", "@ingested", "message", "level", "logger", "host.name")) | IDS
 _NEEDS_LIFTING = frozenset((*RESERVED, *TEXTS, *SCALARS)) - {"host.name", "extra"}
 _ENTRY_BYTES = 200  # about what one more entry costs beside its bytes on the wire
 
@@ -168,13 +165,17 @@ def record_of(
         document["process.task.name"] = task
     bound = current_fields()
     extra = {k: v for k, v in record.__dict__.items() if k not in _STANDARD}
+    around = None
+    if not IDS.isdisjoint(bound):
+        bound = dict(bound)
+        around = take_ids(bound)
+    trace_id, span_id = take_ids(extra, around)
+    if trace_id is not None:
+        document["trace_id"] = trace_id
+    if span_id is not None:
+        document["span_id"] = span_id
     if bound or extra:
         _add_fields(document, bound, extra, extra_field)
-    if "trace_id" not in document:
-        trace = current_trace()
-        if trace is not None:
-            document["trace_id"] = trace.trace_id
-            document.setdefault("span_id", trace.span_id)
     return document
 
 

@@ -120,7 +120,7 @@ class TestSearch:
         server = Searched()
         server.search(query)
         ((path, body),) = server.asked
-        assert path == "/logs-*.*.*/_search"
+        assert path == "/logs-2*.*.*/_search"
         assert body["query"] == {"bool": {"filter": []}}
         assert body["size"] == 100
 
@@ -133,10 +133,10 @@ class TestSearch:
                 datetime(2026, 11, 22, 1, tzinfo=timezone(-timedelta(hours=2))),
                 "/logs-2026.11.22/_search",
             ),
-            ("2026-01-01", "2026-11-21", "/logs-*.*.*/_search"),
-            ("2026-11-22", "2026-11-21", "/logs-*.*.*/_search"),
-            ("now-1h", None, "/logs-*.*.*/_search"),
-            (None, "2026-11-21", "/logs-*.*.*/_search"),
+            ("2026-01-01", "2026-11-21", "/logs-2*.*.*/_search"),
+            ("2026-11-22", "2026-11-21", "/logs-2*.*.*/_search"),
+            ("now-1h", None, "/logs-2*.*.*/_search"),
+            (None, "2026-11-21", "/logs-2*.*.*/_search"),
         ],
     )
     def test_indices(

@@ -273,14 +273,6 @@ class TestTakeIds:
                 {"elasticapm_trace_id": TRACE_ID, "elasticapm_transaction_id": "d" * 16},
                 (TRACE_ID, "d" * 16),
             ),
-            (
-                {
-                    "elasticapm_trace_id": TRACE_ID,
-                    "elasticapm_transaction_id": "d" * 16,
-                    "elasticapm_span_id": "e" * 16,
-                },
-                (TRACE_ID, "e" * 16),
-            ),
         ],
     )
     def test_brought(self, extra: dict[str, object], ids: tuple[str, str | None]) -> None:
@@ -303,6 +295,28 @@ class TestTakeIds:
         with logship.trace() as own:
             assert take_ids(extra) == own
         assert extra == {}
+
+    def test_nothing_is_lost(self) -> None:
+        """What says something else than the better spelling stays where it was."""
+        extra: dict[str, object] = {
+            "elasticapm_trace_id": TRACE_ID,
+            "elasticapm_transaction_id": "d" * 16,
+            "elasticapm_span_id": "e" * 16,
+            "dd.trace_id": "255",
+            "traceparent": "garbage",
+        }
+        assert take_ids(extra) == ("0" * 30 + "ff", "e" * 16)
+        assert extra == {
+            "elasticapm_trace_id": TRACE_ID,
+            "elasticapm_transaction_id": "d" * 16,
+            "traceparent": "garbage",
+        }
+
+    def test_a_span_alone(self) -> None:
+        """A record that brings a span only is one of the trace around it."""
+        with logship.trace() as own:
+            assert take_ids({"otelSpanID": "c" * 16}) == (own.trace_id, "c" * 16)
+        assert take_ids({"span_id": "c" * 16}, (TRACE_ID, "b" * 16)) == (TRACE_ID, "c" * 16)
 
     def test_span_of_the_same_trace(self) -> None:
         """An explicit trace id has the current span only where that is of the same trace."""

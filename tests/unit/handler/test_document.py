@@ -9,6 +9,7 @@ import threading
 from typing import Any
 
 import orjson
+import pytest
 
 from logship.handler.context import bind, trace
 from logship.handler.document import Documenter, record_of
@@ -96,6 +97,39 @@ def test_ids_of_tracing_libraries() -> None:
         datadog = document(**{"dd.trace_id": "255", "dd.span_id": "16"})
     assert outside["trace_id"] == TRACE
     assert (datadog["trace_id"], datadog["span_id"]) == ("ff".rjust(32, "0"), "10".rjust(16, "0"))
+
+
+def test_ids_of_elastic_apm() -> None:
+    """Its agent sets attributes on every record, with None outside of transactions."""
+    none = dict.fromkeys(("elasticapm_trace_id", "elasticapm_transaction_id", "elasticapm_span_id"))
+    with trace(trace_id=TRACE) as here:
+        outside = document(**none)
+        inside = document(elasticapm_trace_id="a" * 32, elasticapm_transaction_id="b" * 16)
+    assert (outside["trace_id"], outside["span_id"]) == (TRACE, here.span_id)
+    assert (inside["trace_id"], inside["span_id"]) == ("a" * 32, "b" * 16)
+    assert "extra" not in outside
+    assert "extra" not in inside
+
+
+def test_ids_that_are_bound() -> None:
+    """They count as those of here: over the trace around them, and below a record's own."""
+    with trace(), bind(trace_id="c" * 32, span_id="d" * 16):
+        found = document()
+        own = document(trace_id="e" * 32)
+        span = document(span_id="f" * 16)
+    assert (found["trace_id"], found["span_id"]) == ("c" * 32, "d" * 16)
+    assert (own["trace_id"], "span_id" in own) == ("e" * 32, False)
+    assert (span["trace_id"], span["span_id"]) == ("c" * 32, "f" * 16)
+
+
+@pytest.mark.parametrize("extra_field", ["extra", None])
+def test_ids_that_cannot_be_used_are_kept(extra_field: str | None) -> None:
+    """One trace is the record's; what says another, or nothing, is among the extras."""
+    odd = {"trace_id": TRACE, "dd.trace_id": "255", "traceparent": "garbage", "span_id": ["x"]}
+    found = document(extra_field=extra_field, **odd)
+    assert found["trace_id"] == TRACE
+    assert "span_id" not in found
+    assert found["extra"] == {"dd.trace_id": "255", "traceparent": "garbage", "span_id": ["x"]}
 
 
 def test_exceptions_with_their_causes() -> None:
