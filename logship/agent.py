@@ -20,6 +20,7 @@ from logship.checkpoints.store import CheckpointStore
 from logship.elastic import Elastic
 from logship.errors import StateError
 from logship.host import HostId, boot_id, host_id, host_name
+from logship.indices.keeper import IndexKeeper
 from logship.interfaces import Clock
 from logship.pipeline import Delivery, Ingestion, Keeping, Totals
 from logship.route import AutoRoute, Route, RouteState, choose_format, compile_route
@@ -28,6 +29,8 @@ from logship.sinks.dead_letter_age import purge_regularly
 from logship.sinks.dead_letter_box import DeadLetterBox
 from logship.sinks.dead_letters import DeadLetterFiles
 from logship.sinks.elasticsearch import ElasticsearchSink
+from logship.sinks.elasticsearch.gate import Gate
+from logship.sinks.elasticsearch.request import INGESTED
 from logship.sinks.elasticsearch.template import confirm_template
 from logship.sinks.held_files import GROWING_SECONDS, HeldFiles
 from logship.sources.file import FileSource, Seeding
@@ -42,6 +45,7 @@ log = logging.getLogger(__name__)
 SAVE_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 30.0
 SAY_AGAIN_SECONDS = 60.0
+RETENTION_SECONDS = 10.0
 
 
 class SystemClock:
@@ -106,7 +110,7 @@ class Agent:
         self.delivery: Delivery | None = None
         self._clock = clock or SystemClock()
         self._environment = os.environ if environment is None else environment
-        self._stopping = asyncio.Event()
+        self._stopping, self._confirmed = asyncio.Event(), asyncio.Event()
         self._say_unsaved_after = 0.0
         self._shutdown_seconds = settings.shutdown_timeout_seconds
 
@@ -173,7 +177,13 @@ class Agent:
             pool=work,
             max_bytes=settings.dead_letters.max_bytes,
         )
-        sink = ElasticsearchSink(elastic, clock=clock, pool=work)
+        sink = ElasticsearchSink(
+            elastic,
+            clock=clock,
+            pool=work,
+            gate=Gate(settings.index),
+            ingested=INGESTED[settings.schema],
+        )
         self.delivery = Delivery(
             buffer,
             sink,
@@ -248,6 +258,7 @@ class Agent:
                     host_name=name,
                     clock=self._clock,
                     stable_ids=stable_ids,
+                    schema=settings.schema,
                 )
             )
 
@@ -259,13 +270,17 @@ class Agent:
         sender = asyncio.create_task(self._deliver(elastic, delivery))
         readers = asyncio.create_task(self._read(buffer))
         purger = asyncio.create_task(self._purge(self.settings.state_dir))
+        keeper = IndexKeeper(elastic, self.settings.index, clock=self._clock)
+        keeping = asyncio.create_task(self._keep_indices(keeper))
         stopped = asyncio.create_task(self._wait_for_stop())
-        tasks = (readers, sender, saver, purger, stopped)
+        tasks = (readers, sender, saver, purger, keeping, stopped)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if readers.done() and not _failed(tasks):  # with once, sources end by themselves
                 buffer.close()
                 await asyncio.wait((sender, saver, stopped), return_when=asyncio.FIRST_COMPLETED)
+                if sender.done() and not _failed(tasks):
+                    await self._wait_for_retention(keeper)
             if stopped.done() and not _failed(tasks):
                 await self._wind_down(readers, sender, buffer)
             for task in _failed(tasks):
@@ -275,6 +290,19 @@ class Agent:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._save(store)
+
+    async def _keep_indices(self, keeper: IndexKeeper) -> None:
+        """Look after indices once the server answers, so that nothing is said twice."""
+        await self._confirmed.wait()
+        await keeper.run()
+
+    async def _wait_for_retention(self, keeper: IndexKeeper) -> None:
+        """Runs that only read what is there would end before old indices are deleted."""
+        try:
+            async with asyncio.timeout(RETENTION_SECONDS):
+                await keeper.passed.wait()
+        except TimeoutError:
+            pass
 
     async def _wait_for_stop(self) -> None:
         await self._stopping.wait()
@@ -333,7 +361,13 @@ class Agent:
 
     async def _deliver(self, elastic: Elastic, delivery: Delivery) -> None:
         if self.settings.index.template:
-            await confirm_template(elastic, self.settings.index, delivery.report_trouble)
+            await confirm_template(
+                elastic,
+                self.settings.index,
+                delivery.report_trouble,
+                schema=self.settings.schema,
+            )
+        self._confirmed.set()
         await delivery.run()
 
     async def _save_regularly(self, store: CheckpointStore) -> None:

@@ -15,6 +15,7 @@ import orjson
 from logship.lines import PLAIN, LineForm
 
 __all__ = [
+    "EXPIRED_HEAD",
     "BatchResult",
     "Chunk",
     "Document",
@@ -168,13 +169,24 @@ class Documents:
         return runs
 
 
-def action_head(index: str, seed: bytes, *, with_id: bool) -> bytes:
+# What the head begins with of a document that may not be sent any more; the space tells it
+# from all others, and changes nothing of what it means.
+EXPIRED_HEAD = b'\n{"create": '
+
+
+def action_head(index: str, seed: bytes, *, with_id: bool, is_expired: bool = False) -> bytes:
     """Return a newline and an action line up to where the id, or what is left of it, follows.
 
     The one place where action lines are made: a malformed one would fail the whole bulk, so
     the name goes through a JSON encoder.
+
+    Args:
+        is_expired: The document is older than the retention: a sink refuses it.
     """
     name = orjson.dumps(index)
+    if is_expired:
+        head = EXPIRED_HEAD + b'{"_index":' + name
+        return head + b',"_id":"' + seed if with_id else head[:-1]
     if with_id:
         return b'\n{"create":{"_index":' + name + b',"_id":"' + seed
     return b'\n{"create":{"_index":' + name[:-1]

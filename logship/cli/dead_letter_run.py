@@ -21,6 +21,7 @@ from logship.sinks.dead_letter import DeadLetter
 from logship.sinks.dead_letter_box import DeadLetterBox, Snapshot
 from logship.sinks.dead_letter_replay import Replay, Replayed
 from logship.sinks.document_repair import repaired
+from logship.sinks.elasticsearch.request import INGESTED
 
 __all__ = ["purge_all", "replay_all"]
 
@@ -81,6 +82,7 @@ async def _replay(
                 clock=SystemClock(),
                 repair=repair,
                 patience_seconds=patience_seconds,
+                ingested=INGESTED[settings.schema],
             )
             return await replay.run(letter for letter in snapshot if wanted(letter))
     finally:

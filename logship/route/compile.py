@@ -23,9 +23,11 @@ from logship.route.columns import Columns
 from logship.route.look import DECIDING
 from logship.route.splice import HOST, Splice, context_of
 from logship.route.state import HEADS_KEPT, AcceptWindow, RouteState
+from logship.schema.ecs import lift_ecs, to_ecs
 from logship.schema.encode import encode_record
 from logship.schema.flat import add_tag, lift, move_to_extra
 from logship.schema.times import parse_time, utc_text
+from logship.settings.model import Schema
 from logship.sinks.index_names import IndexNames
 
 __all__ = ["Route"]
@@ -55,16 +57,19 @@ class Route:
         stable_ids: bool,
         reads_json: bool,
         joiner: Joiner | None = None,
+        schema: Schema = "flat",
     ) -> None:
         self._joiner = joiner
         self._parser, self._processors = parser, list(processors)
         self._names, self._window, self._clock = names, window, clock
         self._zone = None if zone_name == "local" else ZoneInfo(zone_name)
         self._host_name, self._stable_ids = host_name, stable_ids
+        self._is_ecs = schema == "ecs"
         constants = _constants(self._processors)
         self._splice = None
         if (
             reads_json
+            and not self._is_ecs
             and joiner is None
             and constants is not None
             and not names.has_fields
@@ -213,7 +218,10 @@ class Route:
         own_time = record.get("@timestamp")
         if isinstance(own_time, str) and own_time.startswith("--"):  # syslog's has no year
             record["@timestamp"] = with_year(own_time, state.day) or own_time
-        lift(record, self._zone)
+        if self._is_ecs:
+            lift_ecs(record, self._zone)
+        else:
+            lift(record, self._zone)
         if time is not None and "@timestamp" not in record:
             record["@timestamp"] = parse_time(time, UTC)
         for tag in tags:
@@ -225,6 +233,8 @@ class Route:
                 return None
             record = processed
         head = self._place(record, state)
+        if self._is_ecs:
+            to_ecs(record)
         body = encode_record(record)
         if HOST in record:
             context = context_of(state, "own host", {})
@@ -284,7 +294,8 @@ class Route:
 
     def _make_head(self, time: str, key: object, state: RouteState, record: Record | None) -> bytes:
         name = self._names.name(time[: self._names.key_length], record)
-        head = action_head(name, state.seed, with_id=self._stable_ids)
+        is_expired = self._window.is_expired(time[:10], state.day)
+        head = action_head(name, state.seed, with_id=self._stable_ids, is_expired=is_expired)
         if len(state.heads) >= HEADS_KEPT:
             state.heads.clear()
         state.heads[key] = head

@@ -11,7 +11,7 @@ from logship.route.auto import AutoRoute
 from logship.route.compile import Route
 from logship.route.joining import compile_joiner
 from logship.route.state import AcceptWindow
-from logship.settings.model import IndexSettings, ProcessorSettings, SourceSettings
+from logship.settings.model import IndexSettings, ProcessorSettings, Schema, SourceSettings
 from logship.sinks.index_names import IndexNames
 
 __all__ = ["compile_route"]
@@ -25,6 +25,7 @@ def compile_route(
     host_name: str,
     clock: Clock,
     stable_ids: bool = True,
+    schema: Schema = "flat",
 ) -> Route | AutoRoute:
     """Return the route of *source*.
 
@@ -33,6 +34,7 @@ def compile_route(
         host_name: What records that name no host get as ``host.name``.
         clock: For records without any time.
         stable_ids: False leaves ids to Elasticsearch.
+        schema: How fields are named where they are stored.
     """
     steps: list[Processor] = []
     if source.fields:
@@ -43,14 +45,21 @@ def compile_route(
         return Route(
             PARSERS[format_],
             steps,
-            IndexNames(index.name, index.timezone),
-            AcceptWindow(index.accept_past_seconds, index.accept_future_seconds),
+            IndexNames.of(index),
+            _window(index),
             zone_name=source.timezone,
             host_name=host_name,
             clock=clock,
             stable_ids=stable_ids,
             reads_json=format_ in ("auto", "json"),
             joiner=compile_joiner(format_, source.multiline, source.max_line_bytes),
+            schema=schema,
         )
 
     return AutoRoute(compile_for) if source.format == "auto" else compile_for(source.format)
+
+
+def _window(index: IndexSettings) -> AcceptWindow:
+    # What is written to a data stream is as old as its index, whatever its time.
+    retention = None if index.data_stream else index.retention_seconds
+    return AcceptWindow(index.accept_past_seconds, index.accept_future_seconds, retention)

@@ -65,9 +65,16 @@ class AcceptWindow:
     and as far ahead as the last does.
     """
 
-    def __init__(self, past_seconds: float | None, future_seconds: float) -> None:
+    def __init__(
+        self,
+        past_seconds: float | None,
+        future_seconds: float,
+        retention_seconds: float | None = None,
+    ) -> None:
         self._past, self._future = past_seconds, future_seconds
+        self._retention = retention_seconds
         self._mark, self._earliest, self._latest = "", EARLIEST, LATEST
+        self._kept_from = EARLIEST
 
     def accepts(self, day: str, mark: str) -> bool:
         """Whether times of the UTC *day* are believed under the day mark *mark*."""
@@ -75,15 +82,27 @@ class AcceptWindow:
             self._measure(mark)
         return self._earliest <= day <= self._latest
 
+    def is_expired(self, day: str, mark: str) -> bool:
+        """Whether records of the UTC *day* are older than the retention, at *mark*."""
+        if mark != self._mark:
+            self._measure(mark)
+        return day < self._kept_from
+
     def _measure(self, mark: str) -> None:
         first, last = (date.fromisoformat(day) for day in (mark[:10], mark[-10:]))
-        self._earliest, self._latest = EARLIEST, LATEST
+        self._latest = LATEST
         # Rounded to where the day has any moment that is accepted; ages beyond the calendar
         # accept everything.
-        if self._past is not None and self._past // DAY_SECONDS < first.toordinal() - 1:
-            day = first - timedelta(days=math.ceil(self._past / DAY_SECONDS))
-            self._earliest = max(EARLIEST, day.isoformat())
+        self._earliest = _before(first, self._past)
+        self._kept_from = _before(first, self._retention)
         if self._future // DAY_SECONDS < date.max.toordinal() - last.toordinal() - 1:
             day = last + timedelta(days=math.ceil(self._future / DAY_SECONDS))
             self._latest = day.isoformat()
         self._mark = mark
+
+
+def _before(day: date, seconds: float | None) -> str:
+    """Return the day that lies *seconds* before *day*; the earliest there is for None."""
+    if seconds is None or seconds // DAY_SECONDS >= day.toordinal() - 1:
+        return EARLIEST
+    return max(EARLIEST, (day - timedelta(days=math.ceil(seconds / DAY_SECONDS))).isoformat())

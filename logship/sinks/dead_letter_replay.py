@@ -15,7 +15,7 @@ from logship.model import BatchResult, Documents, Refusal, action_head
 from logship.sinks.dead_letter import DeadLetter
 from logship.sinks.dead_letter_box import DeadLetterBox
 from logship.sinks.elasticsearch.reply import FILTER_PATH, classify_failure, classify_reply
-from logship.sinks.elasticsearch.request import bulk_body
+from logship.sinks.elasticsearch.request import INGESTED, bulk_body
 
 __all__ = ["Reasons", "Replay", "Replayed"]
 
@@ -83,6 +83,7 @@ class Replay:
     Args:
         repair: Document → document to send; the same when there is nothing to repair.
         patience_seconds: How long a server may make no progress before it is given up.
+        ingested: The field for the time of each attempt.
         pause: Waits for that many seconds.
     """
 
@@ -94,10 +95,12 @@ class Replay:
         clock: Clock,
         repair: Callable[[bytes], bytes],
         patience_seconds: float,
+        ingested: str = INGESTED["flat"],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._elastic, self._box, self._clock = elastic, box, clock
         self._repair, self._patience, self._pause = repair, patience_seconds, pause
+        self._ingested = ingested
         self._params = {
             "filter_path": FILTER_PATH,
             "timeout": f"{max(1, int(elastic.settings.timeout_seconds / 2))}s",
@@ -195,7 +198,7 @@ class Replay:
 
     async def _send(self, part: Sequence[DeadLetter]) -> tuple[BatchResult, frozenset[int]]:
         """What became of every document, and which positions were stored before."""
-        body = bulk_body(_documents(part), self._clock.time())
+        body = bulk_body(_documents(part), self._clock.time(), self._ingested)
         encoding = None
         if self._elastic.compresses:
             body, encoding = self._elastic.compress(body), "gzip"

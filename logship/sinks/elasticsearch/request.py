@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from logship.model import Documents
 from logship.schema.times import utc_text
+from logship.settings.model import Schema
 
-__all__ = ["bulk_body"]
+__all__ = ["INGESTED", "bulk_body"]
 
 
-def bulk_body(documents: Documents, seconds: float) -> bytes:
+# The field for the time of an attempt, by schema.
+INGESTED: dict[Schema, str] = {"flat": "@ingested", "ecs": "event.ingested"}
+
+
+def bulk_body(documents: Documents, seconds: float, ingested: str = INGESTED["flat"]) -> bytes:
     """Return the body of one ``_bulk`` request.
 
     Args:
         documents: At least one.
-        seconds: Epoch time of this attempt, which becomes ``@ingested``.
+        seconds: Epoch time of this attempt.
+        ingested: The field that says it.
 
     Returns:
         NDJSON: an action line and a source line per document, newline at the end.
@@ -21,7 +27,7 @@ def bulk_body(documents: Documents, seconds: float) -> bytes:
     Source: Elasticsearch 8 reference, "Bulk API", request body.
     """
     count = len(documents)
-    stamp = b'"}}\n{"@ingested":"' + utc_text(seconds).encode() + b'",'
+    stamp = f'"}}}}\n{{"{ingested}":"{utc_text(seconds)}",'.encode()
     parts = [stamp] * (6 * count)
     parts[0::6] = documents.heads
     parts[1::6] = documents.ids

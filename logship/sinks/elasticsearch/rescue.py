@@ -17,6 +17,7 @@ from enum import IntEnum
 from typing import Any
 
 from logship.model import Document, Refusal
+from logship.schema.ecs import NAMES
 from logship.schema.encode import as_text, encode_record
 from logship.schema.flat import SCALARS, TEXTS
 
@@ -29,7 +30,7 @@ MAX_INDICES, MAX_FIELDS = 200, 100
 
 _KEPT = frozenset(
     (*TEXTS, *SCALARS, "@timestamp", "level", "tags", "log.file.path", "log.offset", "log", "host",
-     "error")
+     "error", *NAMES.values(), "ecs.version")
 )  # fmt: skip
 _BLAMING_TYPES = frozenset(
     (
