@@ -30,6 +30,7 @@ from logship.errors import StateError
 __all__ = ["Checkpoint", "CheckpointStore", "FileRow"]
 
 FORMAT = 1
+FIRST_LINES_SECONDS = 400 * 86_400.0  # for so long the first line of a content that is gone is kept
 FILE_NAME = "checkpoints.db"
 
 _TABLES = """
@@ -151,6 +152,7 @@ class CheckpointStore:
         self._flusher: asyncio.Task[None] | None = None
         try:
             self._db = self._open()
+            self._forget_first_lines()
         except (sqlite3.Error, OSError) as error:
             self._pool.shutdown(wait=False)
             raise StateError(f"{self.path}: cannot open the checkpoint store: {error}") from error
@@ -261,6 +263,33 @@ class CheckpointStore:
                 )
             )
 
+    async def seen(self, files: Iterable[int], boot: str) -> None:
+        """Note that contents were found as they were, under the boot id *boot*."""
+        rows = [(boot, file) for file in files]
+        if rows:
+            await self._commit(
+                lambda db: db.executemany("UPDATE files SET boot = ? WHERE id = ?", rows)
+            )
+
+    async def begin_again(self, row: FileRow) -> None:
+        """Note that a content is to be read again, as *row* says: it became shorter.
+
+        Its seed, its salt and the marks before its end hold.
+        """
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute(
+                "UPDATE files SET path = ?, device = ?, inode = ?, fingerprint = ?, offset = ?, "
+                "tail = ?, last_time = ?, size = ?, boot = ?, gone_at = NULL WHERE id = ?",
+                (
+                    _stored(row.path), row.device, row.inode, row.fingerprint, row.offset,
+                    row.tail, row.last_time, row.size, row.boot, row.id,
+                ),
+            )  # fmt: skip
+            db.execute('DELETE FROM split_marks WHERE seed = ? AND "end" > ?', (row.seed, row.size))
+
+        await self._commit(work)
+
     async def forget(self, files: Iterable[int]) -> None:
         """Remove contents and their marks. Their first lines and salts stay."""
         keys = [(file,) for file in files]
@@ -334,6 +363,15 @@ class CheckpointStore:
         ).fetchall()
         path = os.fsdecode(row.path)
         return replace(row, path=path, day_marks=tuple(days), split_marks=tuple(splits))
+
+    def _forget_first_lines(self) -> None:
+        """Bound the table: what was last written so long ago is not read again."""
+        with self._db:
+            self._db.execute(
+                "DELETE FROM first_lines WHERE created_at < ? AND NOT EXISTS "
+                "(SELECT 1 FROM files WHERE files.seed = first_lines.seed)",
+                (self._now() - FIRST_LINES_SECONDS,),
+            )
 
     def _open(self) -> sqlite3.Connection:
         db = self._open_in_order()

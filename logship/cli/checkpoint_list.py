@@ -13,6 +13,7 @@ from logship.checkpoints.store import FileRow
 from logship.cli.state_options import as_table
 from logship.schema.times import utc_text
 from logship.search.terminal import one_line
+from logship.sources.file.compression import ENDINGS
 from logship.sources.file.known import find_inode
 
 __all__ = ["json_lines", "table"]
@@ -80,16 +81,21 @@ def _find(row: FileRow) -> _Found:
         try:
             found = os.stat(row.path)
             if found.st_ino == row.inode:  # the device may have another number after a reboot
-                return _Found(row.path, found.st_size, is_there=True)
+                return _Found(row.path, _content_size(row, found), is_there=True)
         except OSError:
             pass
         path = find_inode(row)
         if path is not None:
             try:
-                return _Found(path, os.stat(path).st_size, is_there=True)
+                return _Found(path, _content_size(row, os.stat(path)), is_there=True)
             except OSError:
                 pass
     return _Found(row.path, row.size, is_there=False)
+
+
+def _content_size(row: FileRow, found: os.stat_result) -> int:
+    """In an archive, what was seen when it was decompressed; else what the disk says."""
+    return row.size if row.path.lower().endswith(ENDINGS) else found.st_size
 
 
 def _local(seconds: float) -> str:

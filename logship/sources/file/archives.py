@@ -71,6 +71,7 @@ class Archives:
                 and file._replace(path=row.path).is_archive
             ):
                 guess.take(row)
+                row = context.known.found(row)
                 if row.path != path:
                     context.known.moved(row, path, file.key)
                 parked = ParkedFile(file.path, file.size, file.modified, row.id)

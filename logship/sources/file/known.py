@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 
 from logship.checkpoints.store import CheckpointStore, FileRow
+from logship.ids import TAIL_BYTES, tail_digest
 from logship.interfaces import MakeMemory
 from logship.sources.file.content import FileContent
 from logship.sources.file.discovery import scan
@@ -25,8 +27,12 @@ class KnownContents:
         contents: Those that have something to be saved, or may have; all that are open.
     """
 
-    def __init__(self, source: str, store: CheckpointStore, make_memory: MakeMemory) -> None:
+    def __init__(
+        self, source: str, store: CheckpointStore, make_memory: MakeMemory, boot_id: str = ""
+    ) -> None:
         self.contents: dict[int, FileContent] = {}
+        self._boot_id = boot_id
+        self._seen: set[int] = set()  # in this boot, and the store does not know yet
         self._store, self._make_memory = store, make_memory
         self._rows = {row.id: row for row in store.files(source)}
         self._open: set[int] = set()
@@ -36,11 +42,58 @@ class KnownContents:
 
         What is still on its way of an earlier reading is read again, under the same ids.
         """
+        row = self.found(row)
         self._rows.pop(row.id, None)
         content = FileContent(row, self._store, self._make_memory)
         self.contents[row.id] = content
         self._open.add(row.id)
         return content
+
+    def found(self, row: FileRow) -> FileRow:
+        """Note that *row* was found as it was; return it with this boot's id."""
+        if row.boot == self._boot_id:
+            return row
+        self._seen.add(row.id)
+        row = replace(row, boot=self._boot_id)
+        if row.id in self._rows:
+            self._rows[row.id] = row
+        return row
+
+    async def note_found(self) -> None:
+        """Note durably which contents were found in this boot.
+
+        Raises:
+            sqlite3.Error: They are noted the next time.
+        """
+        if self._seen:
+            seen = set(self._seen)
+            await self._store.seen(seen, self._boot_id)
+            self._seen -= seen
+
+    async def cut_short(self, row: FileRow, candidate: Candidate) -> FileRow | None:
+        """Return *row* to be read again from its beginning when a power cut shortened its file.
+
+        That is so when it was seen last in another boot of the machine, and begins as it did: what
+        had not reached the disk is missing, or NUL bytes stand for it. It keeps its seed, so that
+        what is there still is not stored twice. Blocking but for the note.
+
+        Raises:
+            OSError: *candidate* cannot be read.
+            sqlite3.Error: That is not durable; nothing of it may be sent.
+        """
+        if row.boot in ("", self._boot_id) or row.id not in self._rows:
+            return None
+        if not _is_cut_short(row, candidate):
+            return None
+        row = replace(
+            row, device=candidate.device, inode=candidate.inode, size=candidate.size,
+            fingerprint=candidate.fingerprint, offset=0, tail=tail_digest(b""), last_time=None,
+            boot=self._boot_id, gone_at=None,
+            split_marks=tuple(mark for mark in row.split_marks if mark[1] <= candidate.size),
+        )  # fmt: skip
+        await self._store.begin_again(row)
+        self._rows[row.id] = row
+        return row
 
     def reopened(self, row: FileRow) -> FileContent | None:
         """Return the content of *row* when records of it are still on their way.
@@ -203,6 +256,16 @@ def find_inode(row: FileRow, rotated: Sequence[str] = ()) -> str | None:
         pass
     found = scan(rotated).files.get((row.device, row.inode)) if rotated else None
     return None if found is None else found.path
+
+
+def _is_cut_short(row: FileRow, candidate: Candidate) -> bool:
+    beginning = candidate.fingerprint
+    if not beginning.strip(b"\0") or not row.fingerprint.startswith(beginning):
+        return False
+    if candidate.size < row.offset:
+        return True
+    count = min(TAIL_BYTES, row.offset)
+    return b"\0" in candidate.read_at(row.offset - count, count)
 
 
 def _may_lie_at(row: FileRow, path: str, candidate: Candidate) -> bool:

@@ -233,7 +233,9 @@ class Opener:
             return
         if opened.row is None:
             opened = await self._leave_deleted(opened, file.path)
-        if opened.row is None and await self._waits(file, opened):
+        if opened.row is None:
+            opened = await self._cut_short(opened, file.path, guess)
+        if opened is None or (opened.row is None and await self._waits(file, opened)):
             return
         await self._supersede(guess, opened.candidate)
         if self._is_done_with(opened, file):
@@ -279,10 +281,36 @@ class Opener:
             or (row.path, row.device, row.inode) != (readable(file.path), *file.key)
         ):
             return False
+        row = self._context.known.found(row)
         opened.file.close()  # many at once; only read from, so that it does not wait for a disk
         parked = ParkedFile(file.path, file.size, file.modified, row.id)
         self._context.parking.park(file.key, parked)
         return True
+
+    async def _cut_short(self, opened: Opened, path: str, guess: Guess) -> Opened | None:
+        """Recognise a file that a power cut made shorter; None when that cannot be noted now."""
+        context = self._context
+        for row in guess.rows_at(opened.file.key):
+            if row.path != readable(path):
+                continue
+            try:
+                found = await context.known.cut_short(row, opened.candidate)
+            except (OSError, sqlite3.Error) as error:
+                await context.in_thread(opened.file.close)
+                if isinstance(error, OSError):
+                    context.complaints.cannot_read(path, error)
+                else:
+                    context.complaints.cannot_note(context.store.path, error)
+                return None
+            if found is not None:
+                guess.take(row)
+                log.warning(
+                    "%s is shorter than what was read of it before this boot (%d bytes of %d): it "
+                    "is read again, under the same ids.",
+                    path, opened.candidate.size, row.offset,
+                )  # fmt: skip
+                return replace(opened, row=found)
+        return opened
 
     async def _leave_deleted(self, opened: Opened, path: str) -> Opened:
         """Close the deleted file that was tailed at *path* when *opened* goes on with it."""

@@ -102,10 +102,21 @@ class Reader:
             if context.clock.monotonic() - quiet_since >= context.settings.rotate_wait_seconds:
                 await self._finish(tailer, ingest)
                 await self.close(tailer, is_gone=True)
-        elif tailer.file.is_archive:
+        elif tailer.file.is_archive or await self._is_overdue(tailer):
             await self._finish(tailer, ingest)
         elif quiet_seconds >= self._event_timeout_seconds:
             await self._flush(tailer, ingest)
+
+    async def _is_overdue(self, tailer: Tailer) -> bool:
+        """Whether a last line has been without newline for ``incomplete_after``."""
+        limit = self._context.settings.incomplete_after_seconds
+        if limit is None or not (tailer.pending_bytes or tailer.content is None):
+            tailer.waiting_size = -1
+            return False
+        now, size = self._context.clock.monotonic(), await tailer.size()
+        if size != tailer.waiting_size:
+            tailer.waiting_size, tailer.waiting_since = size, now
+        return size > 0 and now - tailer.waiting_since >= limit
 
     async def _flush(self, tailer: Tailer, ingest: Ingest) -> None:
         """Give out the event under way: that it ends here is noted durably first."""

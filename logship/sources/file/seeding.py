@@ -72,6 +72,9 @@ class Seeding:
     """Adds new contents to the store, each with a seed that no other content has.
 
     One for all sources: two files that begin alike must not get the same seed at once.
+
+    Attributes:
+        boot_id: Names this boot of the machine; empty when unknown.
     """
 
     def __init__(
@@ -84,7 +87,7 @@ class Seeding:
         choose_format: ChooseFormat = lambda head: "",
     ) -> None:
         self._store, self._clock, self._choose_format = store, clock, choose_format
-        self._host_id, self._boot_id = host_id, boot_id
+        self._host_id, self.boot_id = host_id, boot_id
         self._lock = asyncio.Lock()
 
     async def add(self, source: str, beginnings: Sequence[Beginning]) -> list[FileRow]:
@@ -120,7 +123,7 @@ class Seeding:
             tail=tail_digest(beginning.tail),
             last_time=None,
             size=candidate.size,
-            boot=self._boot_id,
+            boot=self.boot_id,
             confirmed_at=now,
             format=self._choose_format(beginning.head),
             day_marks=((0, day_of(now)),),

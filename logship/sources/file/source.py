@@ -63,7 +63,7 @@ class FileSource:
         self.settings = settings
         self._clock, self._once = clock, once
         self._open_files, self._parking = OpenFiles(), Parking()
-        self._known = KnownContents(settings.name, store, make_memory)
+        self._known = KnownContents(settings.name, store, make_memory, seeding.boot_id)
         self.contents: dict[int, FileContent] = self._known.contents
         self._complaints, self._counts = Complaints(settings.name, clock), Counts()
         context = SourceContext(
@@ -243,7 +243,7 @@ class FileSource:
         """
         now = self._clock.monotonic()
         for tailer in self._open_files:
-            waits = tailer.is_blocked or tailer.gone_since is not None
+            waits = tailer.is_blocked or tailer.gone_since is not None or tailer.waiting_size > 0
             if waits or now - tailer.grown_at <= LATELY_SECONDS:
                 self._open_files.make_ready(tailer)
         return self._open_files.ready > 0
@@ -370,6 +370,7 @@ class FileSource:
         self._known.settle()
         horizon = self._clock.time() - self.settings.forget_after_seconds
         try:
+            await self._known.note_found()
             await self._known.forget(horizon, found.files.keys())
         except sqlite3.Error as error:
             log.debug("Old checkpoints stay for now: %s", error)

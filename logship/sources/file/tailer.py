@@ -41,6 +41,8 @@ class Tailer:
         grown_at: Monotonic seconds of the last read that found something.
         opened_at: Monotonic seconds since when it is open.
         modified: When the file was changed last, as the last look at its folder told.
+        waiting_size: How long the content was when the end of its last line was waited for.
+        waiting_since: Monotonic seconds since when it is as long.
         gone_since: Monotonic seconds since when the globs name it no more; None while they do.
         is_ready: Whether it waits for its turn to be read.
         is_blocked: Whether something has to be noted first that the disk does not take.
@@ -59,6 +61,7 @@ class Tailer:
         self.grown_at = float("-inf")
         self.opened_at = clock.monotonic()
         self.modified = 0
+        self.waiting_size, self.waiting_since = -1, 0.0
         self.gone_since: float | None = None
         self.cut_lines = self.skipped_lines = self.skipped_nul_bytes = 0
         self._clock, self._pool = clock, pool
@@ -99,6 +102,7 @@ class Tailer:
         return (
             not (self.is_ready or self.is_blocked or self.is_rewritten or self.pending_bytes)
             and self.gone_since is None
+            and self.waiting_size <= 0
             and (self.position == 0 if self.content is None else self.at_end)
         )
 
