@@ -60,7 +60,8 @@ class Archive:
         self._seen: tuple[int, int] | None = None  # size and time of change when it was measured
         self._compressed_end = b""  # of what was measured
         self._content_bytes = 0
-        self._limit: int | None = None  # where in the file the damage begins
+        self._careful_at: int | None = None  # what the decompressor fails with begins here
+        self._limit: int | None = None  # and here is what it does not take
         self._forget()
 
     async def read(self, offset: int, count: int) -> bytes:
@@ -126,19 +127,22 @@ class Archive:
     def _pread(self, offset: int, count: int) -> bytes:
         return os.pread(self._descriptor(), count, offset)
 
-    def _stream(self, member: tuple[int, int] = (0, 0), limit: int | None = None) -> Stream:
-        return Stream(self._pread, self.kind, is_exact=self._is_exact, member=member, limit=limit)
+    def _stream(self, member: tuple[int, int] = (0, 0)) -> Stream:
+        return Stream(
+            self._pread, self.kind, is_exact=self._is_exact, member=member,
+            careful_at=self._careful_at, limit=self._limit,
+        )  # fmt: skip
 
     def _forget(self, *, is_exact: bool = False) -> None:
         self._is_exact = is_exact
         self._content_bytes = 0
         self._beginning = self._ending = b""
-        self._limit = None
+        self._careful_at = self._limit = None
         self._measured = self._stream()
         self._start_over()
 
     def _start_over(self) -> None:
-        self._reader = self._stream(limit=self._limit)
+        self._reader = self._stream()
         self._window = b""
 
     def _windows(self) -> tuple[tuple[int, bytes], ...]:
@@ -156,21 +160,22 @@ class Archive:
             while reader.produced < end:
                 if reader.produced <= offset - BLOCK_BYTES:
                     blocks.clear()
-                blocks.append(self._next(reader, min(BLOCK_BYTES, end - reader.produced)))
+                blocks.append(self._next(reader))
                 if not blocks[-1]:
                     raise DamagedError("it has become shorter")
         except BaseException:
             self._start_over()
             raise
-        if end == self._content_bytes:
+        if reader.produced == self._content_bytes:
             reader.rest()
         data = b"".join(blocks)
-        self._window = data[-WINDOW_BYTES:]
-        return data[offset - (end - len(data)) :]
+        start = reader.produced - len(data)
+        self._window = data[max(0, end - start - WINDOW_BYTES) :]
+        return data[offset - start : end - start]
 
-    def _next(self, stream: Stream, max_bytes: int) -> bytes:
+    def _next(self, stream: Stream) -> bytes:
         self._descriptor()  # closing ends what a thread is at, however much there is to come
-        return stream.next(max_bytes)
+        return stream.next(BLOCK_BYTES)
 
     def _measure(self) -> None:
         """Find out how long the content is, unless that is known of the file as it is now."""
@@ -209,7 +214,7 @@ class Archive:
 
     def _go_on(self) -> None:
         stream = self._measured
-        while block := self._next(stream, BLOCK_BYTES):
+        while block := self._next(stream):
             self._note(block)
         self.state, self.reason = "complete", ""
         if stream.garbage_at == 0:
@@ -232,15 +237,14 @@ class Archive:
         these are decompressed again, and then what it failed with, byte by byte.
         """
         failed = self._measured
-        stream = self._stream(failed.member, failed.slice_at)
+        self._careful_at = failed.given[0]
+        stream = self._stream(failed.member)
         try:
-            for limit in range(failed.slice_at, failed.at + 1):
-                stream.limit = limit
-                while self._next(stream, BLOCK_BYTES):
-                    pass
-                self._limit, self._content_bytes = limit, stream.produced
+            while self._next(stream):
+                pass
         except DamagedError:
             pass
+        self._limit, self._content_bytes = stream.given
         self._start_over()
         self._ending = b""
         self._beginning = self._read_on(0, min(FINGERPRINT_BYTES, self._content_bytes))

@@ -17,11 +17,11 @@ from typing import Any, Protocol
 __all__ = ["ENDINGS", "DamagedError", "Stream", "kind_of", "missing_for"]
 
 ENDINGS = (".gz", ".gzip", ".bz2", ".zst", ".zstd", ".xz")
-MAGIC_BYTES = 6  # the longest
 PIECE_BYTES = 256 << 10  # one read of the file
 # One call of a decompressor: when a member ends, it copies what it left over of this.
 SLICE_BYTES = 16 << 10
 XZ_MEMORY_BYTES = 128 << 20  # twice what xz -9 asks for
+GZIP_RESERVED = 0xE0  # flags without a meaning yet, RFC 1952
 GZIP_WINDOW = 31  # zlib's number for the largest window in a gzip frame
 
 _igzip: Any = None
@@ -35,8 +35,6 @@ class _Decompressor(Protocol):
     @property
     def eof(self) -> bool: ...
     @property
-    def needs_input(self) -> bool: ...
-    @property
     def unused_data(self) -> bytes: ...
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
@@ -46,7 +44,6 @@ class _Zlib:
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(GZIP_WINDOW)
-        self.needs_input = True
 
     @property
     def eof(self) -> bool:
@@ -57,9 +54,7 @@ class _Zlib:
         return self._inner.unused_data
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        block = self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
-        self.needs_input = not self._inner.unconsumed_tail and len(block) < max_length
-        return block
+        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
 
 
 def _gzip() -> _Decompressor:
@@ -147,31 +142,40 @@ class DamagedError(Exception):
 class Stream:
     """What is in an archive from one member's beginning on, in order.
 
-    It ends where the file does for now, and goes on when there is more.
+    It ends where the file does for now, and goes on when there is more. Decompressors find an
+    error sooner or later depending on how much they are given at once: so what one is given
+    depends on the bytes of its member alone, and those who read call with one *max_bytes*.
 
     Attributes:
         at: Offset in the file of the first byte that was not decompressed.
         produced: How long the content before is.
-        limit: Offset in the file from which on nothing is read; None without one.
         member: *at* and *produced* at the beginning of the member that is being read.
-        slice_at: *at* before the last bytes that were given to the decompressor.
+        given: The same before the last bytes that were given to the decompressor.
         garbage_at: Where something else than a member lies behind a member, or at the start.
         is_at_member_end: Whether no member has begun that has not ended.
     """
 
     def __init__(
         self, pread: Callable[[int, int], bytes], kind: str, *, is_exact: bool,
-        member: tuple[int, int] = (0, 0), limit: int | None = None,
+        member: tuple[int, int] = (0, 0), careful_at: int | None = None, limit: int | None = None,
     ) -> None:  # fmt: skip
-        self.at, self.produced = self.member = member
-        self.limit = limit
-        self.slice_at = self.at
+        """Begin at *member*, which lies at this offset in the file and in the content.
+
+        Args:
+            pread: ``(offset, count)`` → bytes of the file.
+            is_exact: Whether to use the plain library where a fast one is used otherwise.
+            careful_at: Offset in the file from which on bytes are decompressed one by one.
+            limit: Offset in the file from which on nothing is decompressed.
+        """
+        self.at, self.produced = self.member = self.given = member
+        self._careful_at, self._limit = careful_at, limit
         self.garbage_at: int | None = None
         self.is_at_member_end = False
         self._pread = pread
         self._new = _Zlib if is_exact and kind == "gzip" else _DECOMPRESSORS[kind]
         self._magics = _MAGICS[kind]
         self._decompressor: _Decompressor | None = None
+        self._is_drained = True  # whether the decompressor has nothing left to give
         self._piece = b""
         self._piece_at = 0
 
@@ -185,18 +189,19 @@ class Stream:
         while self._decompressor is not None or self._begins_member():
             decompressor = self._decompressor
             assert decompressor is not None
-            is_hungry = decompressor.needs_input
-            data = self._raw(SLICE_BYTES) if is_hungry else b""
+            is_hungry = self._is_drained
+            data = self._slice() if is_hungry else b""
             if data:
-                self.slice_at = self.at
+                self.given = self.at, self.produced
                 self.at += len(data)
-            try:  # without data, too: bzip2 asks for more before it has given all that it has
+            try:
                 block = decompressor.decompress(data, max_bytes)
             except MemoryError as error:
                 raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from error
             except Exception as error:  # each has its own, and bzip2's is an OSError
                 raise DamagedError(str(error)) from error
             self.produced += len(block)
+            self._is_drained = not block  # bzip2 asks for more before it has given all it has
             if decompressor.eof:
                 self.at -= len(decompressor.unused_data)
                 self._decompressor = None
@@ -212,15 +217,15 @@ class Stream:
         self._piece = b""
 
     def _begins_member(self) -> bool:
-        while head := self._raw(SLICE_BYTES):
-            if len(head) < MAGIC_BYTES:
-                self.rest()  # the file may have more
-                head = self._raw(SLICE_BYTES)
+        while head := self._raw():
             padding = len(head) - len(head.lstrip(b"\0")) if self.at else 0
             if padding:
                 self.at += padding
             elif head.startswith(self._magics):
+                if self._new is _gzip and len(head) > 3 and head[3] & GZIP_RESERVED:
+                    raise DamagedError("unknown header flags")  # the fast library ignores them
                 self._decompressor = self._new()
+                self._is_drained = True
                 self.member = self.at, self.produced
                 self.is_at_member_end = False
                 return True
@@ -231,11 +236,17 @@ class Stream:
                 return False
         return False
 
-    def _raw(self, count: int) -> bytes:
-        """Return the next bytes of the file, without going on."""
+    def _slice(self) -> bytes:
+        count = SLICE_BYTES
+        if self._careful_at is not None:
+            count = min(count, max(1, self._careful_at - self.at))
+        if self._limit is not None:
+            count = min(count, max(0, self._limit - self.at))
+        return self._raw()[:count]
+
+    def _raw(self) -> bytes:
+        """Return the next bytes of the file, a slice where it has them, without going on."""
         skip = self.at - self._piece_at
-        if not 0 <= skip < len(self._piece):
+        if not 0 <= skip <= len(self._piece) - SLICE_BYTES:
             self._piece, self._piece_at, skip = self._pread(self.at, PIECE_BYTES), self.at, 0
-        if self.limit is not None:
-            count = max(0, min(count, self.limit - self.at))
-        return self._piece[skip : skip + count]
+        return self._piece[skip : skip + SLICE_BYTES]

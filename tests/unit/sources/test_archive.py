@@ -144,8 +144,6 @@ def test_a_flipped_bit_anywhere_gives_what_lies_before(tmp_path: Path, kind: str
     """A damaged file gives what the longest beginning without an error does, however it is read."""
     compressed = compress(kind, LINES[:600])
     for at, bit in itertools.product(range(len(compressed)), range(8)):
-        if kind == "gzip" and at == 3 and bit > 4:
-            continue  # flags that nobody has given a meaning: the fast library ignores them
         damaged = bytearray(compressed)
         damaged[at] ^= 1 << bit
         with opened(tmp_path / "file", kind, bytes(damaged)) as archive:
