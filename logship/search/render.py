@@ -11,6 +11,7 @@ import orjson
 
 from logship.query.dates import span_of
 from logship.query.fields import values_of
+from logship.query.synonyms import spellings
 from logship.search.result import FoundRecord
 from logship.search.terminal import (
     columns_of,
@@ -187,7 +188,8 @@ def _notes(record: FoundRecord, look: Look) -> list[str]:
         return []
     notes = []
     for name, field in named:
-        text = _text(record, field)
+        texts = (_text(record, one) for one in spellings(field))
+        text = next(filter(None, texts), "")
         if not look.fields:
             text = _note_text(name, text, record, look)
         if text:

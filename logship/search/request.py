@@ -13,6 +13,7 @@ from logship.query import Query, parse, to_dsl
 from logship.query.dates import is_time_field, span_of
 from logship.query.dsl import level_terms
 from logship.query.levels import LEVELS, level_rank
+from logship.query.synonyms import spellings, spread
 from logship.query.tree import And, Bound, Node, Not, Or, Phrase, Range, Wildcard, Word, walk
 from logship.query.words import is_text_field
 from logship.search.times import format_time, parse_time, zone_name
@@ -149,7 +150,9 @@ def _clauses(
     for node, text in nodes:
         says_time = says_time or any(map(_says_time, walk(node)))
         timed = _timed(node, text, moment)
-        clauses.append(to_dsl(Query("", timed), default_fields=DEFAULT_FIELDS, time_zone=zone))
+        clauses.append(
+            to_dsl(Query("", spread(timed)), default_fields=DEFAULT_FIELDS, time_zone=zone)
+        )
     if wanted.level is not None:
         clauses.append(_level(wanted.level))
     return clauses, says_time
@@ -228,7 +231,8 @@ def _level(name: str) -> dict[str, Any]:
     if rank is None:
         known = ", ".join(names[0] for names in LEVELS)
         raise QueryError(f"there is no such level; it is one of {known}", name, 0)
-    return level_terms("level", rank)
+    terms = [level_terms(field, rank) for field in spellings("level")]
+    return {"bool": {"should": terms, "minimum_should_match": 1}}
 
 
 def _condition(text: str) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -53,6 +54,18 @@ def test_nothing_said() -> None:
             {"log.offset": {"order": "desc", "unmapped_type": "long", "missing": 0}},
         ],
         "size": 200,
+    }
+
+
+USER = ("user_id", "user.id", "userId")
+
+
+def either(
+    clause: Callable[[str, str], dict[str, Any]], fields: Sequence[str], text: str
+) -> dict[str, Any]:
+    """The same clause on each spelling of a field, of which one has to hold."""
+    return {
+        "bool": {"should": [clause(field, text) for field in fields], "minimum_should_match": 1}
     }
 
 
@@ -108,12 +121,12 @@ def test_a_time_deep_in_the_query() -> None:
     ("wanted", "expected"),
     [
         ({"query": "a"}, word("message", "a")),
-        ({"service": "api gateway"}, phrase("service", "api gateway")),
+        ({"service": "api gateway"}, either(phrase, ("service", "service.name"), "api gateway")),
         ({"host": "web-1"}, phrase("host.name", "web-1")),
-        ({"logger": "app"}, phrase("logger", "app")),
-        ({"where": ["user_id=u1"]}, word("user_id", "u1")),
-        ({"where": ["user_id = a=b*"]}, word("user_id", "a=b*")),
-        ({"where": ["user_id!=u1"]}, {"bool": {"must_not": [word("user_id", "u1")]}}),
+        ({"logger": "app"}, either(phrase, ("logger", "log.logger"), "app")),
+        ({"where": ["user_id=u1"]}, either(word, USER, "u1")),
+        ({"where": ["user_id = a=b*"]}, either(word, USER, "a=b*")),
+        ({"where": ["user_id!=u1"]}, {"bool": {"must_not": [either(word, USER, "u1")]}}),
         ({"where": ["status>=500"]}, {"range": {"status": {"gte": "500"}}}),
         ({"where": ["status<500"]}, {"range": {"status": {"lt": "500"}}}),
         ({"where": ["path~=a*b"]}, {"wildcard": {"path": {"value": r"*a\*b*"}}}),
@@ -143,14 +156,16 @@ def test_everything_must_hold() -> None:
         word("message", "a"),
         word("b", "1"),
         word("c", "2"),
-        phrase("service", "s"),
+        either(phrase, ("service", "service.name"), "s"),
     ]
 
 
 def test_level_means_and_above() -> None:
     """A level takes in the more severe ones, however they are written."""
     (clause,) = filters(level="warn")
-    names = clause["terms"]["level"]
+    flat, ecs = clause["bool"]["should"]
+    names = flat["terms"]["level"]
+    assert ecs["terms"]["log.level"] == names
     assert {"WARNING", "warning", "ERROR", "FATAL", "critical"} <= set(names)
     assert not {"INFO", "NOTICE", "notice"} & set(names)
     assert filters(level="ERROR") == filters(query="level >= ERROR")
@@ -166,7 +181,7 @@ def test_level_means_and_above() -> None:
 def test_trace(text: str) -> None:
     """A trace is found by its id in any case, and by a traceparent header."""
     (clause,) = body(trace=text)["query"]["bool"]["filter"]
-    assert clause == phrase("trace_id", "4bf92f3577b34da6a3ce929d0e0e4736")
+    assert clause == either(phrase, ("trace_id", "trace.id"), "4bf92f3577b34da6a3ce929d0e0e4736")
 
 
 def test_no_conditions_at_all() -> None:
