@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from logship.settings.load import Loaded
     from logship.settings.model import (
         ElasticsearchSettings,
+        IndexSettings,
         ProcessorSettings,
         Settings,
         SourceSettings,
@@ -88,7 +89,13 @@ def plan(loaded: Loaded, now: datetime) -> Iterator[str]:
     for override in loaded.overridden:
         yield _line("", override)
     yield from _elasticsearch(settings.elasticsearch)
-    yield _line("index", f"{index.name}, today {_example_index(settings, now)} ({index.timezone})")
+    if index.data_stream is not None:
+        yield _line("data stream", index.data_stream)
+    else:
+        today = _example_index(settings, now)
+        yield _line("index", f"{index.name}, today {today} ({index.timezone})")
+    yield _line("retention", _retention(index))
+    yield _line("schema", settings.schema)
     if index.template:
         counts = f"{_counted(index.shards, 'shard')}, {_counted(index.replicas, 'replica')}"
         refresh = format_duration(index.refresh_interval_seconds)
@@ -156,6 +163,17 @@ def _example_index(settings: Settings, now: datetime) -> str:
     names = IndexNames(settings.index.name, settings.index.timezone)
     key = now.astimezone(UTC).isoformat()[: names.key_length]
     return names.name(key, settings.sources[0].fields)
+
+
+def _retention(index: IndexSettings) -> str:
+    from logship.settings.units import format_duration
+
+    if index.retention_seconds is None:
+        return "none, nothing is deleted"
+    age = format_duration(index.retention_seconds)
+    if index.data_stream is not None:
+        return f"{age}, by the stream's lifecycle"
+    return f"{age}, then the agent deletes an index"
 
 
 def _source(source: SourceSettings) -> Iterator[str]:
