@@ -132,6 +132,7 @@ def matching_files(source: SourceSettings) -> dict[str, list[str]]:
 
 
 def _elasticsearch(settings: ElasticsearchSettings) -> Iterator[str]:
+    from logship.settings.texts import without_credentials
     from logship.settings.units import format_duration
 
     places = settings.hosts or (f"cloud {settings.cloud_id}",)
@@ -144,6 +145,8 @@ def _elasticsearch(settings: ElasticsearchSettings) -> Iterator[str]:
     parts.append(f"timeout {format_duration(settings.timeout_seconds)}")
     if not settings.verify:
         parts.append("certificates not verified")
+    if settings.proxy is not None:
+        parts.append(f"proxy {without_credentials(settings.proxy)}")
     yield _line("", ", ".join(parts))
 
 

@@ -25,6 +25,7 @@ from types import TracebackType
 
 from tests.elasticsearch.client import Client
 from tests.elasticsearch.server.build import SOURCES, VERSIONS, build
+from tests.support.certificates import Authority, Pair
 from tests.support.wait import wait_until
 
 __all__ = ["RealElasticsearch", "Security", "java_for", "missing", "unwanted"]
@@ -56,14 +57,16 @@ class Security:
         users: Name to (password, roles); the first is used to see that the server is up, and
             has to have the role ``superuser``.
         roles: The text of ``roles.yml``.
-        certificate: Key and certificate, PEM, for 127.0.0.1: HTTPS. None is plain HTTP.
+        certificate: What HTTPS is spoken with, also when its files change. None is plain HTTP.
+        clients: Who signs the certificates of clients, which may have one; None: never asked for.
     """
 
     users: Mapping[str, tuple[str, tuple[str, ...]]] = field(
         default_factory=lambda: {"admin": ("admin-password", ("superuser",))}
     )
     roles: str = ""
-    certificate: tuple[Path, Path] | None = None
+    certificate: Pair | None = None
+    clients: Authority | None = None
 
 
 class RealElasticsearch:
@@ -107,19 +110,31 @@ class RealElasticsearch:
         self.url = f"{scheme}://127.0.0.1:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
 
-    @property
-    def tls(self) -> ssl.SSLContext | None:
-        """What trusts the server's certificate."""
-        if self.security is None or self.security.certificate is None:
-            return None
-        return ssl.create_default_context(cafile=str(self.security.certificate[1]))
-
     def client(self, user: str | None = None) -> Client:
-        """Return a client, with security for *user* or else the first one."""
+        """Return a client, with security for *user* or else the first one.
+
+        It takes any certificate, also one that a test has spoilt.
+        """
         if self.security is None:
             return Client(self.url)
         name = user or next(iter(self.security.users))
-        return Client(self.url, login=(name, self.security.users[name][0]), tls=self.tls)
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+        return Client(self.url, login=(name, self.security.users[name][0]), tls=tls)
+
+    def show(self, certificate: Pair) -> None:
+        """Show another certificate from now on; returns when the server does."""
+        folder = self._folder / "config"
+        for path, name in ((certificate.key, "http.key"), (certificate.certificate, "http.crt")):
+            shutil.copy(path, folder / f"{name}.new")
+            (folder / f"{name}.new").rename(folder / name)
+        wanted = ssl.PEM_cert_to_DER_cert(_first(certificate.certificate.read_text()))
+        address = ("127.0.0.1", self._port)
+        wait_until(
+            lambda: ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(address)) == wanted,
+            "the server still shows another certificate",
+            seconds=30,
+        )
 
     def start(self) -> None:
         """Start it and wait until it answers and its shards are there.
@@ -188,6 +203,10 @@ class RealElasticsearch:
                 settings["xpack.security.http.ssl.enabled"] = "true"
                 settings["xpack.security.http.ssl.key"] = "http.key"
                 settings["xpack.security.http.ssl.certificate"] = "http.crt"
+                settings["resource.reload.interval.high"] = "500ms"
+            if self.security.clients is not None:
+                settings["xpack.security.http.ssl.client_authentication"] = "optional"
+                settings["xpack.security.http.ssl.certificate_authorities"] = "clients.crt"
         return [
             self._java,
             *HEAP,
@@ -221,8 +240,10 @@ class RealElasticsearch:
         )
         (config / "roles.yml").write_text(self.security.roles)
         if self.security.certificate is not None:
-            shutil.copy(self.security.certificate[0], config / "http.key")
-            shutil.copy(self.security.certificate[1], config / "http.crt")
+            shutil.copy(self.security.certificate.key, config / "http.key")
+            shutil.copy(self.security.certificate.certificate, config / "http.crt")
+        if self.security.clients is not None:
+            shutil.copy(self.security.clients.certificate, config / "clients.crt")
 
     def _wait_for_shards(self) -> None:
         with self.client() as client:
@@ -280,6 +301,10 @@ def _java_version(java: str) -> int:
     result = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
     found = re.search(r'version "(\d+)', result.stderr)
     return int(found[1]) if found else 0
+
+
+def _first(text: str) -> str:
+    return text[: text.index("-----END CERTIFICATE-----") + len("-----END CERTIFICATE-----")]
 
 
 def _write(path: Path, lines: list[str]) -> None:
