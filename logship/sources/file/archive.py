@@ -25,12 +25,14 @@ State = Literal["unread", "complete", "truncated", "corrupt"]
 
 
 class Archive:
-    """A compressed log file: one reader at a time, memory bounded whatever is in it.
+    """A compressed log file, read in bounded memory whatever is in it.
 
     Its content is what the longest beginning of the file gives that decompresses without an
     error. The first look decompresses the whole file once, to know how long the content is;
     when the file has changed since, it is looked at again, from there on when it has only grown.
     Reading in order costs what decompressing costs; reading further back than 64 KiB starts over.
+    What a decompressor itself needs was settled by who compressed: less than 10 MB, as a rule;
+    what asks for more than 128 MiB is not decompressed. Every call raises ``OSError`` only.
 
     Attributes:
         key: Device and inode.

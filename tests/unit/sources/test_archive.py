@@ -395,6 +395,21 @@ def test_reads_run_on_the_pool_one_after_the_other(tmp_path: Path) -> None:
     assert first + second == CONTENT
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_change_that_nothing_tells_of_is_an_os_error(tmp_path: Path, kind: str) -> None:
+    """A file overwritten at equal size and time fails one read, and is looked at anew then."""
+    path, compressed = tmp_path / "file", compress(kind, CONTENT)
+    with opened(path, kind, compressed) as archive:
+        assert archive.size() == len(CONTENT)
+        modified = path.stat().st_mtime_ns
+        path.write_bytes(b"x" * len(compressed))
+        os.utime(path, ns=(modified, modified))
+        with pytest.raises(OSError, match="changed while"):
+            archive.read_at(200_000, 10)
+        assert archive.read_at(0, 10) == b""
+        assert archive.state == "corrupt"
+
+
 def test_closing_ends_a_read_that_is_under_way(tmp_path: Path) -> None:
     """A thread that looks for the end of an endless file gives up when the file is closed."""
     path, member = tmp_path / "file", compress("gzip", bytes(1 << 20))
