@@ -1,9 +1,8 @@
 """What one logging call costs its caller: ``make bench-handler``.
 
 Beside it, in the same run, what the usual alternatives cost: the standard library's
-``QueueHandler`` with JSON made in the caller, and python-logstash-async where it is installed
-(``pip install python-logstash-async`` into the virtual environment). Each gets the same records
-with five extras; a sink on loopback accepts what is sent. The figures are microseconds.
+``QueueHandler`` with JSON made in the caller, and python-logstash-async. Each gets the same
+records with five extras; a sink on loopback accepts what is sent. The figures are microseconds.
 """
 
 from __future__ import annotations
