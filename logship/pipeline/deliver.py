@@ -182,7 +182,7 @@ class Delivery:
 
     async def _deliver(self, batch: Documents, *, has_slot: bool = True) -> None:
         """Send *batch*, for which a slot may be taken, and what is left of it, until nothing is."""
-        waiting = [batch]
+        waiting = [self._rescues.ahead(batch) if has_slot else batch]
         attempts = failed_alone = 0
         others = -1  # requests that had gone well when this batch last failed
         try:

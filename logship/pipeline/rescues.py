@@ -19,7 +19,7 @@ class Rescued:
 
     Attributes:
         original: As it was first sent, for the dead letter.
-        refusals: All so far, the first one first.
+        refusals: All so far, the first one first; none when it was changed before it was sent.
         step: How it was changed.
         since: Monotonic seconds when it was read.
         kept_bytes: Of the original, counted by the buffer until it is settled.
@@ -49,6 +49,53 @@ class Rescues:
     def __init__(self, buffer: Buffer, clock: Clock) -> None:
         self._buffer, self._clock = buffer, clock
         self._rescuer = Rescuer()
+
+    def ahead(self, batch: Documents) -> Documents:
+        """Return *batch* with what would be refused changed already; itself where nothing would.
+
+        The bytes of the changed documents come on top in the buffer, until they are settled.
+        """
+        positions = self._rescuer.suspects(batch.heads, batch.bodies)
+        if not positions:
+            return batch
+        receipts = _receipts(batch, positions)
+        found: dict[int, tuple[Receipt, bytes]] = {}
+        for position, receipt in zip(positions, receipts, strict=True):
+            if isinstance(receipt, Rescued):
+                continue
+            original = batch.document(position)
+            source = self._rescuer.before(original)
+            if source is not None:
+                size = STAMP_BYTES + sum(len(column[position]) for column in batch.columns)
+                changed = Rescued(
+                    original, (), Step.AS_IT_WAS, batch.read_at, receipt, self._buffer, size
+                )
+                found[position] = changed, source
+        return self._replaced(batch, found) if found else batch
+
+    def _replaced(self, batch: Documents, found: dict[int, tuple[Receipt, bytes]]) -> Documents:
+        heads, ids = batch.heads, batch.ids
+        contexts, offsets, bodies = (list(column) for column in batch.columns[2:])
+        added = 0
+        for position, (_, source) in found.items():
+            contexts[position] = offsets[position] = b""
+            bodies[position] = source[1:]
+            added += STAMP_BYTES + len(heads[position]) + len(ids[position]) + len(source) - 1
+        runs: list[tuple[Receipt, int]] = []
+        start = 0
+        for receipt, count in batch.runs:
+            end = start + count
+            for position in [position for position in found if start <= position < end]:
+                if position > start:
+                    runs.append((receipt, position - start))
+                runs.append((found[position][0], 1))
+                start = position + 1
+            if start < end:
+                runs.append((receipt, end - start))
+            start = end
+        self._buffer.charge(added, 0)
+        columns = (heads, ids, contexts, offsets, bodies)
+        return Documents.of(columns, batch.read_at, runs)
 
     def put_back(
         self, batch: Documents, refusals: Sequence[Refusal]

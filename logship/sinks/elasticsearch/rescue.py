@@ -20,6 +20,13 @@ from logship.model import Document, Refusal
 from logship.schema.ecs import NAMES
 from logship.schema.encode import as_text, encode_record
 from logship.schema.flat import SCALARS, TEXTS
+from logship.sinks.elasticsearch.known_conflicts import (
+    Conflict,
+    conflicting,
+    elements,
+    suspects,
+    values_of,
+)
 
 __all__ = ["TAG", "Rescuer", "Step", "named_field"]
 
@@ -75,11 +82,11 @@ class Rescuer:
     """Changes refused documents so that they can be taken, in at most three steps.
 
     Remembers per index, within bounds, which field refused objects or refused anything else, so
-    that the next refused document with several of them is changed at once.
+    that documents with such fields are changed before they are sent.
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, dict[str, bool]] = {}
+        self._known: dict[str, dict[str, Conflict]] = {}
 
     def rescue(
         self, document: Document, done: Step, refusals: Sequence[Refusal]
@@ -107,14 +114,8 @@ class Rescuer:
             step = Step.KEYS_ONCE
         elif done < Step.FIELDS_MOVED:
             step = Step.FIELDS_MOVED
-            known = self._known.get(document.index, {})
             moved = [_move(fields, name, lost) for name in names]
-            for name, refuses_objects in known.items():
-                if any(
-                    value is not None and isinstance(value, dict) is refuses_objects
-                    for value in _values(fields, name)
-                ):
-                    _move(fields, name, lost)
+            self._move_known(document.index, fields, lost)
             if _BLANK_NAME.search(refusals[-1].reason):
                 moved.append(_move_blank(fields, lost))
             if not any(moved):
@@ -128,6 +129,30 @@ class Rescuer:
         _add_tag(fields)
         return encode_record(fields), step
 
+    def suspects(self, heads: Sequence[bytes], bodies: Sequence[bytes]) -> list[int]:
+        """Return the positions of documents that their index is known to refuse."""
+        return suspects(heads, bodies, self._known) if self._known else []
+
+    def before(self, document: Document) -> bytes | None:
+        """Return what to send in place of a document that would be refused; None: itself."""
+        lost: dict[str, list[str]] = {}
+        try:
+            fields = _parse(document.source, lost)
+        except (ValueError, RecursionError):
+            return None
+        if not self._move_known(document.index, fields, lost):
+            return None
+        _add_rescued(fields, lost)
+        _add_tag(fields)
+        return encode_record(fields)
+
+    def _move_known(self, index: str, fields: dict[str, Any], lost: dict[str, list[str]]) -> bool:
+        """Move the fields that are known to be refused there; whether there are any."""
+        refused = conflicting(fields, self._known.get(index, {}))
+        for name in refused:
+            _move(fields, name, lost)
+        return bool(refused)
+
     def _names(
         self, index: str, fields: dict[str, Any], refusals: Sequence[Refusal]
     ) -> tuple[str, ...]:
@@ -139,19 +164,21 @@ class Rescuer:
                 continue
             names.append(name)
             if refuses_objects is None and any(
-                isinstance(value, dict) for value in _values(fields, name)
+                isinstance(value, dict) for value in values_of(fields, name)
             ):
                 refuses_objects = True
             if refuses_objects is not None:
-                self._note(index, name, refuses_objects)
+                has_dots = refuses_objects and _has_dots(fields, name)
+                self._note(index, name, Conflict(refuses_objects, has_dots))
         return tuple(dict.fromkeys(names))
 
-    def _note(self, index: str, name: str, refuses_objects: bool) -> None:
+    def _note(self, index: str, name: str, conflict: Conflict) -> None:
         if index not in self._known and len(self._known) >= MAX_INDICES:
             del self._known[next(iter(self._known))]
         known = self._known.setdefault(index, {})
         if name in known or len(known) < MAX_FIELDS:
-            known[name] = refuses_objects
+            before = known.get(name, conflict)
+            known[name] = conflict._replace(has_dots=conflict.has_dots or before.has_dots)
 
 
 def named_field(reason: str) -> tuple[str, bool | None]:
@@ -231,32 +258,20 @@ def _take(fields: dict[str, Any], name: str) -> list[Any]:
     return taken
 
 
-def _values(fields: dict[str, Any], name: str) -> Iterator[Any]:
-    """Yield the values of the field *name*; of arrays each element."""
-    for key in fields:
-        if key == name:
-            yield from _elements(fields[key])
-        elif key.startswith(f"{name}."):
-            yield {key[len(name) + 1 :]: fields[key]}
-    for above, below in _objects_above(fields, name):
-        yield from _values(above, below)
+def _has_dots(fields: dict[str, Any], name: str) -> bool:
+    """Whether the field is there as keys with dots below it."""
+    return any(key.startswith(f"{name}.") for key in fields) or any(
+        _has_dots(above, below) for above, below in _objects_above(fields, name)
+    )
 
 
 def _objects_above(fields: dict[str, Any], name: str) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield every object under a beginning of *name*, with what is left of the name."""
     for position, character in enumerate(name):
         if character == "." and name[:position] in fields:
-            for one in _elements(fields[name[:position]]):
+            for one in elements(fields[name[:position]]):
                 if isinstance(one, dict):
                     yield one, name[position + 1 :]
-
-
-def _elements(value: Any) -> Iterator[Any]:
-    if isinstance(value, list):
-        for one in value:
-            yield from _elements(one)
-    else:
-        yield value
 
 
 def _move_blank(fields: dict[str, Any], lost: dict[str, list[str]]) -> bool:
@@ -269,7 +284,7 @@ def _move_blank(fields: dict[str, Any], lost: dict[str, list[str]]) -> bool:
 def _has_blank_name(key: str, value: Any) -> bool:
     return not all(part.strip() for part in key.split(".")) or any(
         _has_blank_name(below, inner)
-        for one in _elements(value)
+        for one in elements(value)
         if isinstance(one, dict)
         for below, inner in one.items()
     )

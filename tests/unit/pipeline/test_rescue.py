@@ -273,3 +273,84 @@ def test_every_outcome_of_rescues_is_paid_for_once(seed: int) -> None:
         assert bench.delivery.totals.rescued == changed > 0
 
     run(work)
+
+
+OBJECT = "failed to parse field [state] of type [keyword] in document with id 'x'"
+
+
+def put_states(first: int, count: int, every: int) -> tuple[Documents, FakeReceipt]:
+    """Documents of which every so-manyth has an object where others have a text."""
+    documents, receipt = make_documents(count, first=first)
+    for position in range(count):
+        is_object = (first + position) % every == 0
+        state = b'"state":{"x":1}}' if is_object else b'"state":"fine"}'
+        documents.bodies[position] = documents.bodies[position][:-1] + b"," + state
+    return Documents.of(documents.columns, documents.read_at, documents.runs), receipt
+
+
+def refuse_objects(id_: str, source: dict[str, Any]) -> str | None:
+    return OBJECT if isinstance(source.get("state"), dict) else None
+
+
+def test_known_conflicts_are_moved_before_sending() -> None:
+    """Once a conflict was met, documents that have it are sent once, changed, and paid for."""
+
+    async def work() -> None:
+        bench = Bench(refuse_objects, records=20)
+        for first in range(0, 200, 20):
+            documents, receipt = put_states(first, 20, every=5)
+            bench.receipts.append(receipt)
+            await bench.buffer.put(documents)
+        await bench.finish()
+        sent = [id_ for batch in bench.server.batches for id_ in batch]
+        assert len(sent) == 204
+        assert len(bench.server.stored) == 200
+        totals = bench.delivery.totals
+        assert (totals.delivered, totals.rescued, totals.retried) == (200, 40, 0)
+        assert bench.server.stored["seed000195"]["rescued"] == {"state": '{"x":1}'}
+        assert bench.server.stored["seed000196"]["state"] == "fine"
+
+    run(work)
+
+
+def test_refused_for_another_field_after_all() -> None:
+    """What was changed ahead and is refused once more keeps both fields, and the first document."""
+
+    async def work() -> None:
+        def refuse(id_: str, source: dict[str, Any]) -> str | None:
+            if id_ == "seed000025" and "rescued_source" not in source:
+                return CONFLICT
+            return refuse_objects(id_, source)
+
+        bench = Bench(refuse, records=20)
+        for first in (0, 20):
+            documents, receipt = put_states(first, 20, every=5)
+            bench.receipts.append(receipt)
+            await bench.buffer.put(documents)
+        await bench.finish()
+        stored = bench.server.stored["seed000025"]
+        assert stored["tags"] == ["mapping_rescued"]
+        assert orjson.loads(stored["rescued_source"])["state"] == {"x": 1}
+        assert bench.letters.letters == []
+
+    run(work)
+
+
+def test_changed_ahead_and_never_taken() -> None:
+    """The dead letter of a document that was changed ahead has it as it was."""
+
+    async def work() -> None:
+        def refuse(id_: str, source: dict[str, Any]) -> str | None:
+            return CONFLICT if id_ == "seed000025" else refuse_objects(id_, source)
+
+        bench = Bench(refuse, records=20)
+        for first in (0, 20):
+            documents, receipt = put_states(first, 20, every=5)
+            bench.receipts.append(receipt)
+            await bench.buffer.put(documents)
+        await bench.finish()
+        ((letter, refusal),) = bench.letters.letters
+        assert orjson.loads(letter.source)["state"] == {"x": 1}
+        assert refusal.reason == CONFLICT
+
+    run(work)
