@@ -29,17 +29,36 @@ def need_real_elasticsearch(version: int) -> None:
         pytest.fail(why) if os.environ.get("LOGSHIP_TEST_REAL_ES") == "1" else pytest.skip(why)
 
 
+VERSION = pytest.StashKey[str]()
+
+
 @pytest.fixture(scope="session")
-def real_url() -> Iterator[str]:
+def real_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Where a real Elasticsearch answers."""
     given = os.environ.get("LOGSHIP_TEST_ES_URL")
     if given:
+        request.config.stash[VERSION] = version_of(given)
         yield given
         tidy(given)
         return
     need_real_elasticsearch(real_version())
     with RealElasticsearch(real_version()) as server:
+        request.config.stash[VERSION] = version_of(server.url)
         yield server.url
+
+
+def version_of(url: str) -> str:
+    """Ask a server for its version."""
+    with Client(url) as client:
+        return str(client.request("GET", "/").json["version"]["number"])
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say which real server was tested against."""
+    if VERSION in config.stash:
+        terminalreporter.write_line(f"tested against Elasticsearch {config.stash[VERSION]}")
 
 
 def tidy(url: str) -> None:

