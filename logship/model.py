@@ -239,6 +239,7 @@ class BatchResult:
             must mend; ``split`` when it must be sent in halves.
         cause: Of anything but success, one line for people.
         retry_after_seconds: The server's wish, None without one.
+        is_too_large: The verdict is ``split``, and the size is why.
     """
 
     delivered: Sequence[int] = ()
@@ -248,3 +249,4 @@ class BatchResult:
     verdict: Literal["items", "retry", "pause", "split"] = "items"
     cause: str = ""
     retry_after_seconds: float | None = field(default=None)
+    is_too_large: bool = False

@@ -23,6 +23,7 @@ class Buffer:
         used_bytes: Of everything put and not yet released, in flight included.
         used_records: The same in records.
         max_bytes: From here on putting waits.
+        batch_bytes: A batch is full at this size; may be changed at any time.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Buffer:
     ) -> None:
         self.used_bytes = self.used_records = 0
         self.max_bytes = max_bytes
-        self._batch_bytes, self._batch_records = batch_bytes, batch_records
+        self.batch_bytes, self._batch_records = batch_bytes, batch_records
         self._batch_age_seconds, self._clock = batch_age_seconds, clock
         self._queue: deque[Documents] = deque()
         self._queued_bytes = self._queued_records = 0
@@ -127,7 +128,7 @@ class Buffer:
         size = count = 0
         while self._queue:
             part = self._queue[0]
-            fits = _how_many(part, self._batch_bytes - size, self._batch_records - count)
+            fits = _how_many(part, self.batch_bytes - size, self._batch_records - count)
             if fits == 0 and parts:
                 break
             self._queue.popleft()
@@ -145,9 +146,7 @@ class Buffer:
 
     @property
     def _is_full(self) -> bool:
-        return (
-            self._queued_bytes >= self._batch_bytes or self._queued_records >= self._batch_records
-        )
+        return self._queued_bytes >= self.batch_bytes or self._queued_records >= self._batch_records
 
 
 def _how_many(part: Documents, size_bytes: int, records: int) -> int:

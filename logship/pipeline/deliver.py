@@ -22,6 +22,7 @@ from logship.model import BatchResult, Document, Documents, Refusal
 from logship.pipeline.held import Held, Keeping
 from logship.pipeline.held_groups import of_record
 from logship.pipeline.rescues import Rescued, Rescues
+from logship.pipeline.sizes import Sizes
 from logship.pipeline.slots import Slots
 
 __all__ = ["Delivery", "Totals"]
@@ -81,7 +82,8 @@ class Delivery:
         self.totals = Totals()
         self.trouble = ""
         self._buffer, self._sink, self._dead_letters = buffer, sink, dead_letters
-        self._slots, self._rescues = Slots(max_in_flight), Rescues(buffer, clock)
+        self._slots, self._sizes = Slots(max_in_flight), Sizes(buffer, clock)
+        self._rescues = Rescues(buffer, clock)
         self._clock, self._jitter = clock, jitter or random.Random()
         self._target, self._longest_pause_seconds = target, longest_pause_seconds
         self._letters_fate = letters_fate
@@ -233,17 +235,20 @@ class Delivery:
     async def _attempt(self, batch: Documents) -> BatchResult:
         started = self._clock.monotonic()
         result = await self._sink.write(batch)
+        now = self._clock.monotonic()
         if result.verdict == "items":
             self._successes += 1
             self._leave_trouble(started)
-            if result.retryable:
-                self._slots.overloaded()
-            else:
-                self._slots.succeeded()
+            self._sizes.worked(batch.size_bytes)
+            if not result.retryable:
+                self._slots.succeeded(batch.size_bytes, started, now)
+        if result.verdict == "retry" or (result.verdict == "items" and result.retryable):
+            self._slots.overloaded(started, now)
+        if result.is_too_large:
+            self._sizes.refused(batch.size_bytes)
         return result
 
     def _enter_trouble(self, result: BatchResult) -> None:
-        self._slots.overloaded()
         self._failures += 1
         self._wish = result.retry_after_seconds
         now = self._clock.monotonic()

@@ -121,7 +121,9 @@ def classify_failure(count: int, error: ErrorReply) -> BatchResult:
     if error.status == 413:
         if count == 1:
             return _all_rejected(error, "larger than the server's http.max_content_length")
-        return BatchResult(retryable=everything, verdict="split", cause=str(error))
+        return BatchResult(
+            retryable=everything, verdict="split", cause=str(error), is_too_large=True
+        )
     if error.status == 400 and _may_blame_a_document(error):
         if count == 1:
             return _all_rejected(error, error.reason)

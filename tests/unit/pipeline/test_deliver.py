@@ -349,7 +349,7 @@ def test_one_probe_at_a_time_in_trouble() -> None:
     async def work() -> None:
         bench = Bench(rule=lambda _: RETRY, records=1, in_flight=8)
         for _ in range(20):
-            bench.delivery._slots.succeeded()
+            bench.delivery._slots.succeeded(100, 0.0, 0.0)
         await bench.put(1)
         delivering = asyncio.create_task(bench.delivery.run())
         await until(lambda: bool(bench.delivery.trouble))

@@ -34,16 +34,73 @@ def test_grows_by_one_for_as_many_successes_and_halves() -> None:
     slots = Slots(4)
     limits = []
     for _ in range(8):
-        slots.succeeded()
+        slots.succeeded(100, 0.0, 0.0)
         limits.append(slots.limit)
     assert limits == sorted(limits)
     assert limits[-1] == 4
     assert limits[0] == 2
-    slots.overloaded()
+    slots.overloaded(0.0, 1.0)
     assert slots.limit == 2
-    for _ in range(5):
-        slots.overloaded()
+    for second in range(1, 6):
+        slots.overloaded(second, second + 1)
     assert slots.limit == 1
+
+
+def test_one_decrease_for_what_was_under_way_together() -> None:
+    """Four requests that fail together halve once: the last three began before the first failed."""
+    slots = Slots(8)
+    for _ in range(40):
+        slots.succeeded(100, 0.0, 0.0)
+    for _ in range(4):
+        slots.overloaded(1.0, 2.0)
+    assert slots.limit == 4
+    slots.overloaded(2.5, 3.0)
+    assert slots.limit == 2
+
+
+def test_rising_latency_decreases() -> None:
+    """Requests that take clearly longer than others of their size are answered with fewer."""
+    slots = Slots(8)
+    now = 0.0
+    for _ in range(40):
+        slots.succeeded(5_000_000, now, now + 0.1)
+        now += 0.1
+    assert slots.limit == 8
+    slots.succeeded(5_000_000, now, now + 1.0)
+    assert slots.limit == 6
+    for _ in range(10):
+        now += 1.0
+        slots.succeeded(5_000_000, now, now + 0.1)
+    assert slots.limit == 7
+
+
+def test_latency_that_is_usual_is_no_reason() -> None:
+    """A slow server is used as much as a quick one, and large requests may take longer."""
+    slots = Slots(4)
+    now = 0.0
+    for _ in range(40):
+        slots.succeeded(5_000_000, now, now + 5.0)
+        slots.succeeded(5_000, now, now + 0.02)
+        now += 5.0
+    assert slots.limit == 4
+
+
+def test_short_waits_are_no_reason() -> None:
+    """What stays within a tenth of a second above the usual is noise."""
+    slots = Slots(4)
+    for number in range(40):
+        slots.succeeded(100, number, number + (0.001 if number % 4 else 0.09))
+    assert slots.limit == 4
+
+
+def test_slow_for_good_becomes_usual() -> None:
+    """When a server has become slower for good, requests grow again in number."""
+    slots = Slots(4)
+    now = 0.0
+    for seconds in [0.1] * 20 + [2.0] * 40:
+        slots.succeeded(100, now, now + seconds)
+        now += seconds
+    assert slots.limit == 4
 
 
 def test_first_come_first_served() -> None:
@@ -81,9 +138,9 @@ def test_more_room_wakes_who_waits() -> None:
         waiting = asyncio.create_task(slots.acquire())
         await turns()
         assert not waiting.done()
-        slots.succeeded()
-        slots.succeeded()
-        slots.succeeded()
+        slots.succeeded(100, 0.0, 0.0)
+        slots.succeeded(100, 0.0, 0.0)
+        slots.succeeded(100, 0.0, 0.0)
         await waiting
         assert (slots.taken, slots.limit) == (3, 3)
 
