@@ -173,7 +173,7 @@ class LineForm:
         The lines are without delimiter, without the NUL bytes or the byte order mark before them.
 
         Args:
-            is_one: *data* is one line, and ends with the delimiter.
+            is_one: *data* is the beginning of one line, and ends with the delimiter.
         """
         lines = [data.removesuffix(self.delimiter)] if is_one else self._split(data, at)
         ends = accumulate([len(line) + len(self.delimiter) for line in lines], initial=at)
@@ -202,7 +202,7 @@ class LineForm:
         checksums = list(map(crc32, lines))
         if not (self.encoding == "utf-8" or (self._has_ascii and data.isascii())):
             lines = list(map(self.text, lines, offsets))
-        if self._text != "\n":
+        if self._text != "\n" and not is_one:
             lines = [line.strip(_BREAKS) for line in lines]
         return lines, offsets, checksums, nul_bytes
 

@@ -29,6 +29,7 @@ def check_encoding(text: str) -> str:
         codec = codecs.lookup(text)
     except (LookupError, ValueError):
         known = {name.replace("_", "-") for names in aliases.items() for name in names}
+        known -= {"mbcs", "dbcs"}  # of Windows
         meant = did_you_mean(text.replace("_", "-"), sorted(known))
         meant = meant if "?" in meant else _EXAMPLES
         raise ValueError(f"unknown encoding {quote(text)}{meant}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
+import tracemalloc
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,127 +15,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from logship.checkpoints.store import FileRow
 from logship.ids import TAIL_BYTES
+from logship.lines import line_form
 from logship.model import Chunk
-from logship.sources.file.content import FileContent
 from logship.sources.file.log_file import PlainFile
 from logship.sources.file.tailer import Tailer
+from tests.support.tailing import TODAY, FixedClock, Notes, content_of, read
 
-NOW = 1_795_000_000.0
-TODAY = "2026-11-18"
 Line = tuple[int, int, bytes]
-
-
-class FixedClock:
-    def monotonic(self) -> float:
-        return 1.0
-
-    def time(self) -> float:
-        return NOW
-
-
-class Memory:
-    last_time = None
-    tail = b""
-    confirmed_note = (b"", None)
-
-    def moved(self, path: str) -> None:
-        pass
-
-    def begin_at(self, offset: int, tail: bytes) -> None:
-        pass
-
-
-class Notes:
-    """Stands for the checkpoint store: keeps marks, and fails when told to."""
-
-    def __init__(self) -> None:
-        self.splits: list[tuple[int, int]] = []
-        self.is_full = False
-
-    async def add_split_mark(self, seed: str, start: int, end: int) -> None:
-        if self.is_full:
-            raise OSError("full")
-        self.splits.append((start, end))
-
-    async def add_day_mark(self, file: int, offset: int, day: str) -> None:
-        raise AssertionError("no day begins here")
-
-
-class Growing(FileIO):
-    """A file that has grown by so much, in turn, whenever it is read."""
-
-    def __init__(self, path: str, sizes: Sequence[int], size: int) -> None:
-        super().__init__(path)
-        self.sizes, self.turn, self.size = sizes, 0, size
-
-    def read(self, size: int = -1) -> bytes:
-        self.size += self.sizes[self.turn % len(self.sizes)]
-        self.turn += 1
-        return super().read(min(size, max(0, self.size - self.tell())))
-
-
-def content_of(
-    *,
-    offset: int = 0,
-    days: Sequence[tuple[int, str]] = ((0, TODAY),),
-    splits: Sequence[tuple[int, int]] = (),
-    notes: Notes | None = None,
-) -> FileContent:
-    row = FileRow(
-        id=1, source="s", path="/a.log", device=1, inode=1, fingerprint=b"", first_line=b"",
-        salt=b"", seed="seed", offset=offset, tail=b"", last_time=None, size=0, boot="",
-        confirmed_at=0.0, day_marks=tuple(days), split_marks=tuple(splits),
-    )  # fmt: skip
-    make: Any = lambda *_: Memory()  # noqa: E731
-    store: Any = notes or Notes()
-    return FileContent(row, store, make)
-
-
-class Reading:
-    """What a tailer made of a file."""
-
-    def __init__(self) -> None:
-        self.chunks: list[Chunk] = []
-        self.cut_lines = self.position = self.pending = 0
-        self.is_rewritten = False
-
-
-def read(
-    data: bytes,
-    sizes: Sequence[int] = (1 << 20,),
-    *,
-    start: int = 0,
-    max_line: int = 1 << 20,
-    finish: bool = False,
-    **content: Any,
-) -> Reading:
-    """Return what a tailer makes of a file that holds *data*, read in pieces of *sizes*."""
-
-    async def run(path: str, pool: ThreadPoolExecutor) -> Reading:
-        raw = Growing(path, sizes, start)
-        tailer = Tailer(
-            PlainFile(raw, pool), path, position=start, clock=FixedClock(), pool=pool,
-            max_line_bytes=max_line,
-        )  # fmt: skip
-        tailer.start_from(content_of(offset=start, **content), data[max(0, start - 256) : start])
-        reading = Reading()
-        before = -1
-        while raw.size < len(data) or tailer.position > before:
-            before = tailer.position
-            reading.chunks += await tailer.read()
-        if finish:
-            reading.chunks += await tailer.finish()
-        reading.cut_lines, reading.position = tailer.cut_lines, tailer.position
-        reading.pending, reading.is_rewritten = tailer.pending_bytes, tailer.is_rewritten
-        await tailer.close()
-        return reading
-
-    with tempfile.NamedTemporaryFile() as file, ThreadPoolExecutor(1) as pool:
-        file.write(data)
-        file.flush()
-        return asyncio.run(run(file.name, pool))
 
 
 def lines_of(chunks: Sequence[Chunk]) -> list[Line]:
@@ -351,3 +238,89 @@ def test_unnoted_split_changes_nothing(tmp_path: Any) -> None:
     assert asyncio.run(run()) == expected_lines(b"half and half\n")
     assert notes.splits == []
     assert os.path.getsize(path) == 14
+
+
+class Endless:
+    """A log file of *size* times one byte, and an end, of which nothing is kept."""
+
+    is_archive = False
+    key = (1, 1)
+
+    def __init__(self, byte: bytes, size: int, end: bytes) -> None:
+        self.block, self.length, self.end = byte * (1 << 17), size, end
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        if offset + count <= self.length:
+            return self.block[:count] if count <= len(self.block) else self.block[:1] * count
+        return (
+            self.block[:1] * max(0, self.length - offset) + self.end[max(0, offset - self.length) :]
+        )
+
+    async def read(self, offset: int, count: int) -> bytes:
+        return self.read_at(offset, count)
+
+    def find_data(self, offset: int) -> int:
+        return offset if self.block[:1] != b"\0" else self.length
+
+    def size(self) -> int:
+        return self.length + len(self.end)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("skips", [True, False])
+@pytest.mark.parametrize("before", [b"\0", b"x"])
+@pytest.mark.parametrize("delimiter", ["\n", "\r\n"])
+def test_memory_is_bounded_for_a_line_of_any_length(
+    before: bytes, skips: bool, delimiter: str
+) -> None:
+    """100 MB in one line, of zeros or of text, take a few times max_line_bytes."""
+    size, max_line = 100_000_000, 1 << 20
+
+    async def run() -> tuple[list[Chunk], int]:
+        chunks: list[Chunk] = []
+        with ThreadPoolExecutor(1) as pool:
+            file: Any = Endless(before, size, delimiter.encode())
+            tailer = Tailer(
+                file, "/a.log", position=0, clock=FixedClock(), pool=pool, max_line_bytes=max_line,
+                form=line_form("utf-8", delimiter), skips_long_lines=skips,
+            )  # fmt: skip
+            tailer.start_from(content_of(), b"")
+            tracemalloc.start()
+            try:
+                while not tailer.at_end:
+                    chunks += await tailer.read()
+                chunks += await tailer.finish()
+                peak = tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+            await tailer.close()
+        assert tailer.position == file.size()
+        return chunks, peak
+
+    chunks, peak = asyncio.run(run())
+    assert peak < 6 * max_line
+    assert chunks[-1].end == size + len(delimiter)
+    kept = b"".join(chunk.data for chunk in chunks)
+    if before == b"\0":
+        assert kept.strip(b"\0") == delimiter.encode()
+    else:
+        assert len(kept.rstrip(b"\r\n")) == (0 if skips else max_line)
+
+
+def test_long_lines_that_are_skipped_are_counted_and_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """With ``skip`` they leave no record; the rest has the offsets that it has anyway."""
+    data = b"a\n" + b"x" * 100 + b"\nb\n" + b"y" * 99 + b"\nc\n"
+    for sizes in ((7,), (1 << 20,)):
+        caplog.clear()
+        reading = read(data, sizes, max_line=10, skips=True)
+        check_contiguous(reading.chunks, data, 0)
+        assert lines_of(reading.chunks) == [
+            line for line in expected_lines(data) if len(line[2]) <= 10
+        ]
+        assert (reading.cut_lines, reading.skipped_lines) == (2, 2)
+        (said,) = caplog.messages
+        assert "the line at offset 2 has 100 bytes, more than max_line_bytes (10)" in said
