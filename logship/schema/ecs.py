@@ -10,12 +10,11 @@ Source: ECS field reference, version 8.11.
 from __future__ import annotations
 
 from datetime import tzinfo
-from typing import Any
 
 from logship.schema.encode import as_text
 from logship.schema.flat import BELOW_SERVICE, Record, lift, move_to_extra
 
-__all__ = ["NAMES", "VERSION", "lift_ecs", "to_ecs"]
+__all__ = ["NAMES", "SCALARS", "VERSION", "lift_ecs", "to_ecs"]
 
 VERSION = "8.11.0"
 
@@ -31,11 +30,34 @@ NAMES = {
     "request_id": "http.request.id",
     "method": "http.request.method",
 }
-# Roots that are objects in ECS; text that a record has there is moved.
-_OBJECTS = (
-    "ecs", "event", "log", "service", "trace", "span", "transaction", "user", "http", "error",
-    "host", "labels",
-)  # fmt: skip
+# What else has a mapping of its own: never an object, and nothing below it.
+SCALARS = (
+    *NAMES.values(),
+    "ecs.version",
+    "error.code",
+    "error.id",
+    "error.message",
+    "error.stack_trace",
+    "error.type",
+    "event.action",
+    "event.created",
+    "event.duration",
+    "event.end",
+    "event.ingested",
+    "event.start",
+    "host.name",
+    "http.response.status_code",
+    "log.file.path",
+    "log.offset",
+    "service.version",
+    "transaction.id",
+    "user.name",
+)
+_SCALARS = frozenset(SCALARS)
+# All above those, and "labels": always objects.
+_OBJECTS = frozenset(
+    ("labels", *(name[:at] for name in SCALARS for at, one in enumerate(name) if one == "."))
+)
 # What the flat schema makes of these objects is all that it has a place for.
 _LIFTED = {"service": ("name",), "log": ("level", "logger", "file", "offset", "file.path")}
 
@@ -66,43 +88,53 @@ def to_ecs(record: Record) -> None:
     """Rename the fields of a lifted record, in place.
 
     Where a record brings both spellings with different values, that of ECS stays and the other
-    goes to ``extra``. No root that is an object in ECS holds anything else afterwards.
+    goes to ``extra``; so does what has another shape than its field has in ECS.
     """
-    for root in _OBJECTS:
-        if root in record and root not in NAMES:
-            _make_object(record, root)
+    for name in [name for name in record if name in _OBJECTS and name not in NAMES]:
+        _spread(record, name, record.pop(name))
     for name, ecs_name in NAMES.items():
-        if name not in record:
-            continue
-        value = record.pop(name)
-        there = _found(record, ecs_name)
-        if value is None:
-            continue
-        if there is None:
-            record[ecs_name] = value
-        elif as_text(there) != as_text(value):
-            move_to_extra(record, name, value)
+        if name in record:
+            _put(record, ecs_name, record.pop(name), spelling=name)
+    for name in [name for name in record if "." in name and _is_misplaced(name, record[name])]:
+        move_to_extra(record, name, record.pop(name))
     record.setdefault("ecs.version", VERSION)
 
 
-def _make_object(record: Record, root: str) -> None:
-    value = record[root]
+def _spread(record: Record, name: str, value: object) -> None:
+    """Put what is inside of an object under dotted names, as deep as fields are mapped."""
     if isinstance(value, dict):
-        return
-    if isinstance(value, list) and all(isinstance(one, dict) for one in value):
-        return
-    del record[root]
-    if root == "user" and isinstance(value, str) and _found(record, "user.name") is None:
-        record["user.name"] = value
+        for key, inner in value.items():
+            below = f"{name}.{key}"
+            if below in _OBJECTS:
+                _spread(record, below, inner)
+            else:
+                _put(record, below, inner, spelling=below)
+    elif name == "user" and isinstance(value, str):
+        _put(record, "user.name", value, spelling=name)
     elif value is not None:
-        move_to_extra(record, root, value)
+        move_to_extra(record, name, value)
 
 
-def _found(record: Record, name: str) -> Any:
-    """The value of a field, under its dotted name or inside of objects."""
-    if name in record:
-        return record[name]
-    inner: Any = record
-    for part in name.split("."):
-        inner = inner.get(part) if isinstance(inner, dict) else None
-    return inner
+def _put(record: Record, name: str, value: object, *, spelling: str) -> None:
+    there = record.get(name)
+    if value is None:
+        return
+    if there is None:
+        record[name] = value
+    elif as_text(there) != as_text(value):
+        move_to_extra(record, spelling, value)
+
+
+def _is_misplaced(name: str, value: object) -> bool:
+    """Whether a dotted name, or its value, contradicts what is mapped."""
+    if name in _SCALARS:
+        return _holds_object(value)
+    if name in _OBJECTS:
+        return True
+    return any(name[:at] in _SCALARS for at, one in enumerate(name) if one == ".")
+
+
+def _holds_object(value: object) -> bool:
+    if isinstance(value, list):
+        return any(map(_holds_object, value))
+    return isinstance(value, dict)

@@ -243,7 +243,8 @@ def _lift_log(record: Record, value: object) -> None:
         for name in ("level", "logger"):
             if isinstance(value.get(name), str) and record.get(name) is None:
                 record[name] = value.pop(name)
-    move_to_extra(record, "log", value)
+    if value != {}:
+        move_to_extra(record, "log", value)
 
 
 def _lift_name(record: Record, root: str, value: object) -> None:

@@ -45,7 +45,7 @@ class Gate:
         """Return the positions of *documents* by what is to become of them; None: send all."""
         if self._is_open:
             return None
-        refusals = {head: self._refusal(head) for head in set(documents.heads)}
+        refusals = {head: self._refusal(head) for head in dict.fromkeys(documents.heads)}
         if not any(refusals.values()):
             return None
         sent: list[int] = []

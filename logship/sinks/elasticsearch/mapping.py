@@ -104,8 +104,6 @@ def mappings(schema: Schema, rescued: dict[str, Any] | None) -> dict[str, Any]:
         "date_detection": False,
         "numeric_detection": False,
         "dynamic_templates": [
-            # ECS: "labels" holds keywords, whatever was written there.
-            *([{"labels": {"path_match": "labels.*", "mapping": _KEYWORD}}] * (schema == "ecs")),
             {"texts": {"match_mapping_type": "string", "mapping": _KEYWORD}},
         ],
         "properties": properties,
