@@ -69,8 +69,10 @@ class Delimiter(Scalar):
         if len(text) > LONGEST:
             raise Wrong(f"has {len(text)} characters; at most {LONGEST} are possible")
         if re.search(r"\\[nrt0]", text):
-            raise Wrong(f"{quote(text)} has a backslash in it; put it in double quotes, as in "
-                        '"\\n"')  # fmt: skip
+            raise Wrong(
+                "has a backslash and a letter in it; in double quotes they are one character: "
+                f'"{text}"'
+            )
         if "\0" in text and text != "\0":
             raise Wrong('has a NUL character beside others; only "\\0" alone is possible')
         return text
