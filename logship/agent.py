@@ -32,6 +32,7 @@ from logship.sinks.elasticsearch import ElasticsearchSink
 from logship.sinks.elasticsearch.gate import Gate
 from logship.sinks.elasticsearch.request import INGESTED
 from logship.sinks.elasticsearch.template import confirm_template
+from logship.sinks.elasticsearch.version import confirm_version
 from logship.sinks.held_files import GROWING_SECONDS, HeldFiles
 from logship.sources.file import FileSource, Seeding
 from logship.sources.file.discovery import names as is_named_by
@@ -367,6 +368,7 @@ class Agent:
                 delivery.report_trouble,
                 schema=self.settings.schema,
             )
+        await confirm_version(elastic, delivery.report_trouble)
         self._confirmed.set()
         await delivery.run()
 

@@ -24,6 +24,7 @@ from logship.pipeline import Delivery
 from logship.sinks.dead_letters import DeadLetterFiles
 from logship.sinks.elasticsearch import ElasticsearchSink
 from logship.sinks.elasticsearch.template import confirm_template
+from logship.sinks.elasticsearch.version import confirm_version
 from logship.spool import Spool
 
 if TYPE_CHECKING:
@@ -149,6 +150,12 @@ class Flow:
                 self._longest_pause_seconds,
                 self._pause,
             )
+        await confirm_version(
+            self._elastic,
+            self.delivery.report_trouble,
+            self._longest_pause_seconds,
+            self._pause,
+        )
         await self.delivery.run()
 
     async def _pause(self, seconds: float) -> None:
