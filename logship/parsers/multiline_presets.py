@@ -161,7 +161,7 @@ def _java() -> Grouping:
         rb"[\w$]{0,50}(?:[:\s]|$)"
     )
     frame = (
-        rb"[ \t]+at [\w$.</]|[ \t]+\.\.\. \d+ |[ \t]*(?:Caused by|Suppressed|Wrapped by): "
+        rb"[ \t]+at [\w$.</\[(]|[ \t]+\.\.\. \d+ |[ \t]*(?:Caused by|Suppressed|Wrapped by): "
         rb"|[ \t]*\[CIRCULAR REFERENCE|[ \t]+- (?:locked|waiting|parking|None)"
     )
     # java.util.logging writes a record in two lines: time and method, level and message.
@@ -181,6 +181,11 @@ def _python() -> Grouping:
     traceback = rb"Traceback \(most recent call last\):"
     group = rb"  \+ Exception Group Traceback \(most recent call last\):"
     frame = rb'  File ".*", line \d+'
+    # A message may go on: SQLAlchemy names the statement, a database the place in it.
+    more = (
+        rb"\[(?:SQL|parameters|cached since)\b|\(Background on this error at: |LINE \d+: "
+        rb"|(?:DETAIL|HINT|CONTEXT): |[ \t]+\^" + _END
+    )
     linked = rb"During handling of the above exception|The above exception was the direct cause"
     return _Machine(
         {"frames": traceback, "group": group},
@@ -194,8 +199,8 @@ def _python() -> Grouping:
             # The first line that is not indented is the exception itself.
             "frames": {"frames": _INDENTED, "done": rb"(?!" + _HEAD + rb")\S"},
             "group": {"group": _INDENTED},
-            "done": {"linked": linked},
-            "over": {"linked": linked},
+            "done": {"linked": linked, "done": more},
+            "over": {"linked": linked, "done": more},
             "linked": {"frames": traceback, "group": group},
         },
         {"done": "over", "over": "over", "linked": "linked"},

@@ -39,6 +39,8 @@ BEGINNINGS = {
         '{"@timestamp"',
         "Nov 21, 2026",
         "ready",
+        "2026-11-21 10:00:05,000 ERROR",
+        "2026-11-21 10:00:06,000 INFO",
     ],
     "python": [
         "2026-11-21 10:00:00,000 INFO",
@@ -50,6 +52,8 @@ BEGINNINGS = {
         "  indented, of no trace",
         "ERROR:shop:several",
         "stopped",
+        "2026-11-21 10:00:05,000 ERROR",
+        "2026-11-21 10:00:06,000 INFO",
     ],
     "go": [
         "2026/11/21 10:00:00 listening",
