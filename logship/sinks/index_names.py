@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from logship.schema.ecs import NAMES
 from logship.settings.model import IndexSettings
 
 __all__ = ["IndexNames", "NameBound", "Period", "example_pattern", "wildcard"]
@@ -18,6 +19,8 @@ _JODA_DATE = re.compile(r"%\{\+([^}]*)\}")
 _FIELD = re.compile(r"\{([^{}]+)\}")
 _ILLEGAL = re.compile(r'[\\/*?"<>| ,#:\x00-\x1f]+')
 _DIRECTIVE = re.compile(r"%[A-Za-z]")
+# Records are flat here, whatever they are stored as.
+_FLAT = {ecs_name: name for name, ecs_name in NAMES.items()}
 _TOKEN = re.compile(r"%([A-Za-z])|\{[^{}]+\}")
 _DIGITS = {"Y": 4, "G": 4, "y": 2, "m": 2, "d": 2, "H": 2, "V": 2, "j": 3}
 UNKNOWN = "unknown"
@@ -218,6 +221,8 @@ def _value(record: Mapping[str, Any], field: str) -> str | None:
         value = record
         for name in field.split("."):
             value = value.get(name) if isinstance(value, dict) else None
+    if value is None and field in _FLAT:
+        value = record.get(_FLAT[field])
     return None if value is None or isinstance(value, (dict, list)) else str(value)
 
 

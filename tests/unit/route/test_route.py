@@ -8,7 +8,7 @@ import pytest
 
 from logship.ids import event_ids
 from logship.interfaces import Record
-from logship.model import Chunk, Documents
+from logship.model import EXPIRED_HEAD, Chunk, Documents
 from logship.parsers import PARSERS
 from logship.route import Route, RouteState
 from logship.route.state import AcceptWindow
@@ -390,3 +390,72 @@ def test_looking_in_vain_is_given_up_and_taken_up_again() -> None:
         routed(route, PLAIN + b"\n", state)
     assert route._splice is not None
     assert route._splice._in_vain == 0
+
+
+def expired(documents: Documents) -> list[bool]:
+    return [head.startswith(EXPIRED_HEAD) for head in documents.heads]
+
+
+@pytest.mark.parametrize("splices", [True, False])
+def test_records_older_than_the_retention_are_marked(splices: bool) -> None:
+    """By their own time at the day mark, on either way; a replay decides the same."""
+    route = route_of(retention_seconds=30 * 86_400.0)
+    if not splices:
+        route._splice = None
+    lines = b"".join(
+        b'{"@timestamp":"%b","message":"m"}\n' % time
+        for time in (b"2026-10-21T23:59:59Z", b"2026-10-22T00:00:00Z", b"2026-11-21T10:00:00Z")
+    )
+    state = state_of()
+    made = routed(route, lines, state)
+    assert expired(made) == [True, False, False]
+    assert indices(made) == ["logs-2026.10.21", "logs-2026.10.22", "logs-2026.11.21"]
+    assert expired(routed(route, lines, state, day="2026-11-22")) == [True, True, False]
+    assert expired(routed(route, lines, state, day=DAY)) == [True, False, False]
+
+
+def test_records_without_time_are_as_old_as_the_one_before() -> None:
+    """What inherits a time inherits its age."""
+    route = route_of(retention_seconds=30 * 86_400.0)
+    made = routed(route, b'{"@timestamp":"2026-10-01T00:00:00Z"}\n{"message":"m"}\n')
+    assert expired(made) == [True, True]
+    assert expired(routed(route, b'{"message":"m"}\n')) == [False]
+
+
+def test_a_data_stream_takes_any_age() -> None:
+    """Its indices go by when they were written, not by the time of records."""
+    route = route_of(retention_seconds=86_400.0, data_stream="logs-app-default")
+    made = routed(route, b'{"@timestamp":"2020-01-01T00:00:00Z"}\n' + PLAIN + b"\n")
+    assert expired(made) == [False, False]
+    assert indices(made) == ["logs-app-default"] * 2
+
+
+def test_ecs_is_spelled_at_the_edge() -> None:
+    """Index names and settings see flat names, the document those of ECS; nothing is spliced."""
+    source = SourceSettings(
+        name="s", paths=("/a.log",), timezone="UTC", fields={"environment": "test"}
+    )
+    route = line_by_line(
+        source,
+        IndexSettings(name="{service}-%Y"),
+        (),
+        host_name="web-1",
+        clock=FakeClock(),
+        schema="ecs",
+    )
+    line = b'{"@timestamp":"2026-11-21T10:00:00Z","level":"INFO","service":{"name":"api"}}\n'
+    made = routed(route, line)
+    assert indices(made) == ["api-2026"]
+    assert sources(made) == [
+        {
+            "host.name": "web-1",
+            "log.file.path": "/a.log",
+            "log.offset": 0,
+            "@timestamp": "2026-11-21T10:00:00Z",
+            "log.level": "INFO",
+            "service.name": "api",
+            "service.environment": "test",
+            "ecs.version": "8.11.0",
+        }
+    ]
+    assert route._splice is None

@@ -68,3 +68,25 @@ def test_marks_take_turns() -> None:
         assert window.accepts("2026-11-21", "2026-11-21")
         assert not window.accepts("2026-11-21", "2026-11-22")
         assert window.accepts("2026-11-21", "2026-11-21/2026-11-22")
+
+
+@pytest.mark.parametrize(
+    ("day", "mark", "expected"),
+    [
+        ("2026-10-22", "2026-11-21", False),
+        ("2026-10-21", "2026-11-21", True),
+        ("2026-10-12", "2026-11-11/2026-11-21", False),
+        ("2026-10-11", "2026-11-11/2026-11-21", True),
+        ("2026-11-22", "2026-11-21", False),
+        ("1999-01-01", "2026-11-21", True),
+    ],
+)
+def test_what_is_older_than_the_retention(day: str, mark: str, expected: bool) -> None:
+    """Days are measured from the mark, the first one where there are two, never from now."""
+    assert AcceptWindow(None, 0.0, 30 * 86_400.0).is_expired(day, mark) is expected
+
+
+def test_without_retention_nothing_is_too_old() -> None:
+    """Everything is kept, also where the retention reaches beyond the calendar."""
+    for retention in (None, 36_500 * 86_400.0 * 100):
+        assert not AcceptWindow(None, 0.0, retention).is_expired("2000-01-01", "2026-11-21")

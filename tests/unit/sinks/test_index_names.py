@@ -90,6 +90,12 @@ def test_fields_below_the_root() -> None:
     assert name_of("{a.b}-%Y", {"a": "text"}) == "unknown-2026"
 
 
+def test_fields_by_the_names_of_ecs() -> None:
+    """Records are flat where they are named, and either spelling of a field is found."""
+    assert name_of("{service.name}-%Y", {"service": "api"}) == "api-2026"
+    assert name_of("{user.id}-%Y", {"user_id": "a", "user": {"id": "b"}}) == "b-2026"
+
+
 def test_no_record_at_all() -> None:
     """Without a record every field is unknown."""
     assert name_of("{service}-%Y") == "unknown-2026"
