@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from logship.sources.file.identity import Candidate, find_first_line
 from logship.sources.file.log_file import LogFile
 from logship.sources.file.tailer import day_of
 
-__all__ = ["Beginning", "Seeding"]
+__all__ = ["Beginning", "Seeding", "say_formats"]
+
+log = logging.getLogger(__name__)
 
 HEAD_BYTES = 32 << 10
 
@@ -128,3 +131,14 @@ class Seeding:
             format=self._choose_format(beginning.head),
             day_marks=((0, day_of(now)),),
         )
+
+
+def say_formats(source: str, rows: Sequence[FileRow]) -> None:
+    """Log what the new files of a source were taken for, each format once."""
+    paths: dict[str, list[str]] = {}
+    for row in rows:
+        paths.setdefault(row.format, []).append(row.path)
+    for format_, named in paths.items():
+        others = f" and {len(named) - 1} more new files are" if len(named) > 1 else " is"
+        what = "JSON or text, line by line" if format_ == "auto" else format_
+        log.info("Source %s: %s%s read as %s.", source, named[0], others, what)
