@@ -25,7 +25,7 @@ from logship.sources.file.known import Guess, find_inode
 from logship.sources.file.opening import Opened, readable, take_up
 from logship.sources.file.parking import DESCRIPTORS, ParkedFile
 from logship.sources.file.rotation_names import originals
-from logship.sources.file.seeding import Beginning, Seeding
+from logship.sources.file.seeding import Beginning, Seeding, say_formats
 from logship.sources.file.tailer import Tailer, day_of
 
 __all__ = ["Opener"]
@@ -153,6 +153,8 @@ class Opener:
         looks = await context.in_thread(look)
         beginnings = [beginning for _, beginning in looks]
         rows = await self._seeding.add(context.settings.name, beginnings)
+        if context.settings.format == "auto":
+            say_formats(context.settings.name, rows)
         for (tailer, beginning), row in zip(looks, rows, strict=True):
             tailer.start_from(context.known.opened(row), beginning.tail)
 
