@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -21,10 +23,12 @@ from tests.support.real_elasticsearch import RealElasticsearch, Security
 
 pytestmark = [pytest.mark.real_es, pytest.mark.slow]
 
+README = (Path(__file__).parents[2] / "README.md").read_text()
 # What README.md says that a shipper needs, and what it needs besides to put its template.
-LEAST: dict[str, Any] = {
-    "index": [{"names": ["app-*"], "privileges": ["create_doc", "auto_configure"]}]
-}
+DOCUMENTED = re.findall(r"```json\n(\{\n  \"name\": \"logship\".*?)```", README, re.DOTALL)[0]
+LEAST: dict[str, Any] = json.loads(DOCUMENTED.replace("logs-*", "app-*"))["role_descriptors"][
+    "logship"
+]
 WITH_SETUP: dict[str, Any] = {**LEAST, "cluster": ["manage_index_templates", "monitor"]}
 ROLES = """
 logwriter:
