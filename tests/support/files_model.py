@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
+import gzip
 import json
 import multiprocessing
 import os
 import random
 import shutil
 import signal
+import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -32,6 +35,7 @@ __all__ = ["Body", "FilesModel", "play"]
 
 BANNER = "service started"
 SERVICES = ("app.log", "web.log")
+LINK = "link.log"
 GLOBS = (("*.log",), ("*.log*",), ("*.log*", "app*"))
 QUIET_SECONDS = 0.8  # longer than every wait in `quick_settings`
 SETTLE_SECONDS = 30.0
@@ -197,12 +201,15 @@ class FilesModel:
 
     def rename(self, name: str, other: str) -> None:
         """Rename a file; whatever is at the other name is deleted by it."""
+        self._moved(name, other)
+        (self.logs / name).rename(self.logs / other)
+
+    def _moved(self, name: str, other: str) -> None:
         if other in self.files:
             self.delete(other)
         body = self.files.pop(name)
         if not self.is_named(other) and (body.is_copy or not self.is_known(body)):
             self._unsure(body)
-        (self.logs / name).rename(self.logs / other)
         self.files[other] = body
 
     def delete(self, name: str) -> None:
@@ -231,6 +238,70 @@ class FilesModel:
         self.files[copy] = Body(list(body.lines), is_copy=True)
         self._begin_anew(name, 0)
         self.files[name].unseen = self.files[name].lines[-1]
+
+    def compress(self, name: str) -> None:
+        """Compress a file that nobody writes to any more; its original is deleted after that."""
+        self._moved(name, f"{name}.gz")
+        path = self.logs / name
+        archive, status = self.logs / f"{name}.gz", path.stat()
+        archive.write_bytes(gzip.compress(path.read_bytes()))
+        os.utime(archive, ns=(status.st_atime_ns, status.st_mtime_ns))
+        path.unlink()
+
+    def switch_link(self, name: str) -> None:
+        """Let a symbolic link lead to a new file; what is written goes there from now on."""
+        if name in self.files:
+            self._unsure(self.files.pop(name))
+        target = self.logs.parent / f"target{next(self._numbers)}"
+        new = self.logs.parent / "link"
+        new.symlink_to(target)
+        new.rename(self.logs / name)
+        self.create(name)
+
+    def power_cut(self, name: str, keep: int) -> None:
+        """Kill the agent, reboot the machine, and lose all but *keep* lines of a file.
+
+        A short file is seen by an agent before it grows again: that it is the same could else
+        not be told from one that was begun anew with the same lines.
+        """
+        self.kill()
+        body = self.files[name]
+        lost, body.lines = body.lines[keep:], body.lines[:keep]
+        self._unsure(Body(lost))
+        with (self.logs / name).open("r+b") as file:
+            for _ in range(keep):
+                file.readline()
+            file.truncate(file.tell())
+        with self._database() as database:
+            database.execute("UPDATE files SET boot = 'another'")
+        if (self.logs / name).stat().st_size < 1024:  # else it is known again when it has grown
+            self.up()
+            wait_until(lambda: not self._is_of_another_boot(name), self.difference)
+
+    @contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        database = sqlite3.connect(self.state / "checkpoints.db", timeout=5)
+        try:
+            with database:
+                yield database
+        finally:
+            database.close()
+
+    def _is_of_another_boot(self, name: str) -> bool:
+        query = "SELECT 1 FROM files WHERE path = ? AND boot = 'another' AND gone_at IS NULL"
+        with self._database() as database:
+            return database.execute(query, (str(self.logs / name),)).fetchone() is not None
+
+    def restore(self, name: str, keep: int) -> None:
+        """Put a backup in place of a file: its first *keep* lines, which may be stored again."""
+        body = self.files[name]
+        lost, body.lines = body.lines[keep:], body.lines[:keep]
+        self._unsure(Body(lost))
+        self.may.update(body.lines)
+        lines = (self.logs / name).read_bytes().splitlines(keepends=True)
+        (self.logs / "backup.tmp").write_bytes(b"".join(lines[:keep]))
+        (self.logs / "backup.tmp").rename(self.logs / name)
+        body.is_copy = True
 
     def save_as_editors_do(self, name: str) -> None:
         """Write the file with one more line under another name and rename it over the first."""
@@ -352,6 +423,7 @@ class Player:
             (self.append, 30), (self.half, 8), (self.rotate, 10), (self.copytruncate, 8),
             (self.truncate, 5), (self.delete, 5), (self.away, 4), (self.save, 4),
             (self.down, 6), (self.kill, 6), (self.up, 12), (self.trouble, 4), (self.settle, 6),
+            (self.compress, 6), (self.switch_link, 3), (self.power_cut, 3), (self.restore, 2),
         ]  # fmt: skip
         if can_lose_store:
             steps.append((self.lose_store, 6))
@@ -390,7 +462,8 @@ class Player:
         return name
 
     def append(self) -> None:
-        name = self.rng.choice([self._service(), *self.model.files])
+        plain = [name for name in self.model.files if not name.endswith(".gz")]
+        name = self.rng.choice([self._service(), *plain])
         lines = [self.model.new_message() for _ in range(self.rng.choice([1, 2, 5, 40]))]
         self._say(f"append {len(lines)} lines to {name}")
         self.model.append(name, *lines)
@@ -408,8 +481,9 @@ class Player:
 
     def _cascade(self, name: str) -> None:
         for number in (2, 1):
-            if f"{name}.{number}" in self.model.files:
-                self.model.rename(f"{name}.{number}", f"{name}.{number + 1}")
+            for ending in ("", ".gz"):
+                if f"{name}.{number}{ending}" in self.model.files:
+                    self.model.rename(f"{name}.{number}{ending}", f"{name}.{number + 1}{ending}")
 
     def rotate(self) -> None:
         name = self._whole_service()
@@ -461,6 +535,46 @@ class Player:
         self._let_see(name)
         self._say(f"save {name} as editors do")
         self.model.save_as_editors_do(name)
+
+    def compress(self) -> None:
+        archived = (*SERVICES, LINK)
+        names = [name for name in self.model.files if name not in archived and name[-3:] != ".gz"]
+        if not names:
+            return
+        name = self.rng.choice(names)
+        if self.model.files[name].half:
+            self.model.append(name)
+        self._let_see(name)
+        self._say(f"compress {name}")
+        self.model.compress(name)
+
+    def switch_link(self) -> None:
+        if LINK in self.model.files:
+            if self.model.files[LINK].half:
+                self.model.append(LINK)
+            if self.rng.random() < 0.6:
+                self.settle()
+        self._say(f"switch {LINK}")
+        self.model.switch_link(LINK)
+
+    def power_cut(self) -> None:
+        name, keep = self._settled_service()
+        self._say(f"power cut: {keep} lines of {name} are left")
+        self.model.power_cut(name, keep)
+
+    def restore(self) -> None:
+        name, keep = self._settled_service()
+        if self.rng.random() < 0.5:
+            self.down()
+        self._say(f"restore {name} to its first {keep} lines")
+        self.model.restore(name, keep)
+
+    def _settled_service(self) -> tuple[str, int]:
+        name = self._service()
+        if self.model.files[name].half:
+            self.model.append(name)
+        self.settle()
+        return name, self.rng.randint(1, len(self.model.files[name].lines))
 
     def down(self) -> None:
         self._say("stop the agent")

@@ -11,7 +11,7 @@ from logship.ids import TAIL_BYTES, tail_digest
 from logship.interfaces import MakeMemory
 from logship.sources.file.content import FileContent
 from logship.sources.file.discovery import scan
-from logship.sources.file.identity import Candidate, recognise, verifies
+from logship.sources.file.identity import FINGERPRINT_BYTES, Candidate, recognise, verifies
 from logship.sources.file.opening import open_log_file, readable
 from logship.sources.file.rotation_names import is_copy_name
 
@@ -177,18 +177,18 @@ class Guess:
 
     Args:
         rows: Of contents that are not open.
-        is_there: Whether an inode is there under some name, or open.
+        is_there: Whether a row's inode is there, not open, and may be its own.
     """
 
     def __init__(
-        self, rows: Iterable[FileRow], is_there: Callable[[Key], bool] = lambda key: True
+        self, rows: Iterable[FileRow], is_there: Callable[[FileRow], bool] = lambda row: True
     ) -> None:
         self._here: dict[Key, list[FileRow]] = {}
         self._elsewhere: list[FileRow] = []
         for row in rows:
             key = (row.device, row.inode)
             self._here.setdefault(key, []).append(row)
-            if not is_there(key):
+            if not is_there(row):
                 self._elsewhere.append(row)
         self._taken: set[int] = set()
 
@@ -209,6 +209,12 @@ class Guess:
     def rows_at(self, key: Key) -> list[FileRow]:
         """Return the rows of the inode *key* that were not taken."""
         return [row for row in self._here.get(key, ()) if row.id not in self._taken]
+
+    def last_at(self, path: str, key: Key) -> list[FileRow]:
+        """Return the rows that lay at *path* and may be what is there now, the inode *key*."""
+        near = (*self._here.get(key, ()), *self._elsewhere)
+        found = {row.id: row for row in near if row.path == path and row.id not in self._taken}
+        return list(found.values())
 
     def take(self, row: FileRow) -> None:
         """Let no other file be taken for *row*."""
@@ -262,8 +268,8 @@ def _is_cut_short(row: FileRow, candidate: Candidate) -> bool:
     beginning = candidate.fingerprint
     if not beginning.strip(b"\0") or not row.fingerprint.startswith(beginning):
         return False
-    if candidate.size < row.offset:
-        return True
+    if candidate.size < max(row.offset, row.size) or len(beginning) == FINGERPRINT_BYTES:
+        return True  # of a whole KiB, it may have grown again since
     count = min(TAIL_BYTES, row.offset)
     return b"\0" in candidate.read_at(row.offset - count, count)
 

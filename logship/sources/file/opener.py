@@ -191,14 +191,27 @@ class Opener:
         context = self._context
         for row in context.known.at_rest():
             key = (row.device, row.inode)
-            if row.gone_at is not None or key in found.files or not is_named(row.path):
+            if row.gone_at is not None or not is_named(row.path):
                 continue
-            path = await context.in_thread(partial(find_inode, row, context.settings.rotated))
+            there = self._content_at(key)
+            if there == row.id or (there is None and key in found.files):
+                continue
+            path = None
+            if there is None:  # else another content has its inode now
+                path = await context.in_thread(partial(find_inode, row, context.settings.rotated))
             if path is None:
                 if not await self.take_over_copy(row):
                     self._vanished(row)
             elif path != row.path:  # else it is left out on purpose
                 await self._recover(row, path)
+
+    def _content_at(self, key: tuple[int, int]) -> int | None:
+        """Return the id of the content that is tailed at the inode *key*, or was to its end."""
+        tailer = self._context.open_files.get(key)
+        if tailer is not None:
+            return None if tailer.content is None else tailer.content.row.id
+        parked = self._context.parking.get(key)
+        return None if parked is None else parked.row
 
     async def _recover(self, row: FileRow, path: str) -> None:
         context, key = self._context, (row.device, row.inode)
@@ -292,9 +305,7 @@ class Opener:
     async def _cut_short(self, opened: Opened, path: str, guess: Guess) -> Opened | None:
         """Recognise a file that a power cut made shorter; None when that cannot be noted now."""
         context = self._context
-        for row in guess.rows_at(opened.file.key):
-            if row.path != readable(path):
-                continue
+        for row in guess.last_at(readable(path), opened.file.key):
             try:
                 found = await context.known.cut_short(row, opened.candidate)
             except (OSError, sqlite3.Error) as error:

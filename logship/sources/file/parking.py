@@ -86,6 +86,10 @@ class Parking:
         if file is not None and self._keys.get(file.path) == key:
             del self._keys[file.path]
 
+    def get(self, key: Key) -> ParkedFile | None:
+        """Return the parked file *key*."""
+        return self._files.get(key)
+
     def at(self, path: str) -> tuple[Key, ParkedFile] | None:
         """Return the file that was parked at *path*."""
         key = self._keys.get(path)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from logship.checkpoints.store import CheckpointStore
+from logship.checkpoints.store import CheckpointStore, FileRow
 from logship.interfaces import Clock, Ingest, MakeMemory
 from logship.settings.model import SourceSettings
 from logship.sources.file.complaints import Complaints
@@ -318,10 +318,16 @@ class FileSource:
         if not files:
             return True
         open_files = self._open_files
-        # An open file is another content than those at rest: their inode was reused.
-        guess = Guess(
-            self._known.at_rest(), lambda key: key in found.files and key not in open_files
-        )
+
+        def is_there(row: FileRow) -> bool:
+            """Where it is open, or compressed now, it is another: the inode was reused."""
+            file = found.files.get((row.device, row.inode))
+            is_same = (
+                file is not None and file.is_archive == file._replace(path=row.path).is_archive
+            )
+            return is_same and (row.device, row.inode) not in open_files
+
+        guess = Guess(self._known.at_rest(), is_there)
         # What is known first: a copy is recognised once its original is seen to be truncated.
         waiting = deque(
             sorted(files, key=lambda file: guess.distance(file.key, readable(file.path)))

@@ -113,14 +113,14 @@ def test_content_that_is_still_beside_its_path_is_not_taken_for_another(tmp_path
     )
     new = replace(candidate(data + b"new\n", inode=inode + 1), device=known.device)
     path = known.path
-    assert Guess([known], lambda key: False).recognise(new, path) is None
+    assert Guess([known], lambda row: False).recognise(new, path) is None
     renamed.unlink()
     unrelated = str(tmp_path / "web.log")
-    assert Guess([known], lambda key: False).recognise(new, unrelated) is None
-    guess = Guess([known], lambda key: False)
+    assert Guess([known], lambda row: False).recognise(new, unrelated) is None
+    guess = Guess([known], lambda row: False)
     assert guess.recognise(new, path) == known
     assert guess.recognise(new, path) is None, "it is taken"
-    assert Guess([known], lambda key: True).recognise(new, path) is None, "its inode is open"
+    assert Guess([known], lambda row: True).recognise(new, path) is None, "its inode is open"
 
 
 @given(st.binary(max_size=40), st.sampled_from([b"\n", b"\r\n", b""]), st.integers(0, 3))
