@@ -24,6 +24,8 @@ _FLAT = {ecs_name: name for name, ecs_name in NAMES.items()}
 _TOKEN = re.compile(r"%([A-Za-z])|\{[^{}]+\}")
 _DIGITS = {"Y": 4, "G": 4, "y": 2, "m": 2, "d": 2, "H": 2, "V": 2, "j": 3}
 UNKNOWN = "unknown"
+# Of a name; of what a field contributes. Dates are a little longer than their directives.
+MAX_BYTES, MAX_PART_BYTES, MARGIN_BYTES = 255, 100, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ class IndexNames:
         self._zone: tzinfo = UTC if timezone == "UTC" else ZoneInfo(timezone)
         self._fields = tuple(_FIELD.findall(self._pattern))
         self.has_fields = bool(self._fields)
+        fixed = len(_FIELD.sub("", self._pattern).replace("%Y", "2026").encode())
+        each = (MAX_BYTES - fixed - MARGIN_BYTES) // (len(self._fields) or 1)
+        self._part_bytes = max(len(UNKNOWN), min(MAX_PART_BYTES, each))
         directives = set(_DIRECTIVE.findall(self._pattern))
         by_day = directives <= {"%Y", "%m", "%d", "%y", "%j", "%G", "%V"}
         self.key_length = 10 if by_day and timezone == "UTC" else 16
@@ -78,7 +83,7 @@ class IndexNames:
             A name that Elasticsearch accepts: lower case, no illegal character.
         """
         moment = datetime.fromisoformat(key).replace(tzinfo=UTC).astimezone(self._zone)
-        return self._made(moment, *map(_part, self.values(record)))
+        return self._made(moment, *map(self._part, self.values(record)))
 
     def values(self, record: Mapping[str, Any] | None) -> tuple[str | None, ...]:
         """Return what *record* has in the fields of the pattern: all that decides beside time.
@@ -99,7 +104,7 @@ class IndexNames:
         tells an age.
         """
         found, parts = self._read.fullmatch(index), self.parts(index)
-        if found is None or parts is None or any(_part(part) != part for part in parts):
+        if found is None or parts is None or any(self._part(part) != part for part in parts):
             return None
         try:
             period = _period({k: int(v) for k, v in found.groupdict().items() if k[0] != "f"},
@@ -107,6 +112,9 @@ class IndexNames:
         except (ValueError, OverflowError):  # 30 February
             return None
         return period if period and self._made(period.start, *parts) == index else None
+
+    def _part(self, value: str | None) -> str:
+        return _part(value, self._part_bytes)
 
     def _made(self, moment: datetime, *parts: str) -> str:
         name = moment.strftime(_FIELD.sub("{}", self._pattern))
@@ -226,6 +234,8 @@ def _value(record: Mapping[str, Any], field: str) -> str | None:
     return None if value is None or isinstance(value, (dict, list)) else str(value)
 
 
-def _part(value: str | None) -> str:
+def _part(value: str | None, most_bytes: int) -> str:
+    """Return what a value is in a name: at most so many bytes, none of which Elasticsearch bars."""
     clean = _ILLEGAL.sub("-", (value or "").lower()).strip("-._+")
-    return clean.encode("utf-8", "ignore")[:100].decode("utf-8", "ignore") or UNKNOWN
+    cut = clean.encode("utf-8", "ignore")[:most_bytes].decode("utf-8", "ignore")
+    return cut.rstrip("-._+") or UNKNOWN

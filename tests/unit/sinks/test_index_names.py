@@ -96,6 +96,15 @@ def test_fields_by_the_names_of_ecs() -> None:
     assert name_of("{user.id}-%Y", {"user_id": "a", "user": {"id": "b"}}) == "b-2026"
 
 
+def test_names_are_never_too_long() -> None:
+    """Several long values share the 255 bytes that a name may have, and are read back."""
+    names = IndexNames("{a}-{b}-{c}-logs-%Y.%m.%d-%H")
+    name = names.name(TIME[:16], dict.fromkeys("abc", "é-" * 90))
+    assert 200 < len(name.encode()) <= 255
+    assert names.period(name) is not None
+    assert name.endswith("-logs-2026.01.01-00")
+
+
 def test_no_record_at_all() -> None:
     """Without a record every field is unknown."""
     assert name_of("{service}-%Y") == "unknown-2026"
