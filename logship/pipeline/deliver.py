@@ -109,6 +109,10 @@ class Delivery:
         self._said, self._said_at, self._is_said = "", float("-inf"), False
         self._item_trouble_after = float("-inf")
 
+    async def open(self) -> None:
+        """Take up what earlier runs held, so that it is counted; :meth:`run` does it, too."""
+        await self._held.open()
+
     def report_trouble(self, trouble: str) -> None:
         """Take note of why nothing can go out before the loop begins; empty: it can."""
         self.trouble = trouble

@@ -172,7 +172,7 @@ class Held:
         Args:
             launch: Sends documents at once.
         """
-        await self._open()
+        await self.open()
         while True:
             self._news.clear()
             await self._park()
@@ -188,9 +188,9 @@ class Held:
             self._changed()
             await self._rest()
 
-    async def _open(self) -> None:
-        """Take up what earlier runs parked."""
-        if self._keeping.files is None:
+    async def open(self) -> None:
+        """Take up what earlier runs parked; once."""
+        if self._is_opened or self._keeping.files is None:
             return
         try:
             files = await self._keeping.do(self._keeping.files.open)

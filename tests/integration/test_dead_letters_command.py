@@ -371,6 +371,43 @@ def test_repairs_against_the_node(run: Run, folder: Path, capsys: Output) -> Non
         assert run("list") == 1
 
 
+def test_replay_after_the_mapping_was_fixed(
+    run: Run, folder: Path, tmp_path: Path, capsys: Output
+) -> None:
+    """What an index refused in every shape is delivered whole afterwards; twice, stored once."""
+    index, count = "strict-2026.11.21", 50
+    with NodeProcess() as node:
+        mappings = {"dynamic": "strict", "properties": {"@timestamp": {"type": "date"}}}
+        assert request("PUT", f"{node.url}/{index}", {"mappings": mappings}).status == 200
+        lines = [
+            {"@timestamp": "2026-11-21T10:00:00Z", "message": f"line {number}", "code": number}
+            for number in range(count)
+        ]
+        log = tmp_path / "app.log"
+        log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        command = ("ship", log, "--to", node.url, "--once", "--index", "strict-%Y.%m.%d")
+        state = ("--state-dir", folder.parent)
+        with AgentProcess(*command, *state, log=tmp_path / "agent.err") as agent:
+            assert agent.wait(60) == 3
+            assert f"delivered 0, rescued 0, held 0, dead letters {count}" in agent.stderr
+        kept = {path: path.read_bytes() for path in folder.glob("*.ndjson")}
+        assert run("replay", "--url", node.url) == 3
+        fixed = request("PUT", f"{node.url}/{index}/_mapping", {"dynamic": True})
+        assert fixed.status == 200, fixed.body
+        capsys.readouterr()
+        assert run("replay", "--url", node.url) == 0
+        assert f"delivered {count}, already there 0" in capsys.readouterr().out
+        for path, data in kept.items():  # as after a crash that forgot what was cleared
+            path.write_bytes(data)
+        assert run("replay", "--url", node.url) == 0
+        assert f"delivered 0, already there {count}" in capsys.readouterr().out
+        assert run("list") == 1
+        assert request("POST", f"{node.url}/{index}/_refresh").status == 200
+        found = get(f"{node.url}/{index}/_search?size=100").json()["hits"]["hits"]
+        assert sorted(hit["_source"]["code"] for hit in found) == [*range(count)]
+        assert not any("rescued" in hit["_source"] for hit in found)
+
+
 def test_held_documents_stay(run: Run, folder: Path, capsys: Output) -> None:
     """What the cluster is to blame for stays, with its reason: status 3."""
     with NodeProcess() as node:

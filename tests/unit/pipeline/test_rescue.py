@@ -354,3 +354,26 @@ def test_changed_ahead_and_never_taken() -> None:
         assert refusal.reason == CONFLICT
 
     run(work)
+
+
+def test_poison_in_every_batch_costs_itself_only() -> None:
+    """One document in each batch that nothing can rescue: all others go once, it is buried."""
+
+    async def work() -> None:
+        def refuse(id_: str, source: dict[str, Any]) -> str | None:
+            return CONFLICT if id_.endswith("7") else None
+
+        bench = Bench(refuse, records=10)
+        await bench.put(200)
+        await bench.finish()
+        assert len(bench.letters.letters) == 20
+        assert len(bench.server.stored) == 180
+        batches = bench.server.batches
+        sent = [id_ for batch in batches for id_ in batch]
+        assert len(sent) == 180 + 3 * 20
+        assert len(batches) == 20 + 2 * 2  # two more steps, in shared batches
+        assert batches[:20] == [
+            [f"seed{n:06d}" for n in range(i, i + 10)] for i in range(0, 200, 10)
+        ]
+
+    run(work)
