@@ -17,7 +17,8 @@ __all__ = ["IndexNames", "NameBound", "Period", "example_pattern", "wildcard"]
 _JODA = {"yyyy": "%Y", "YYYY": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "xxxx": "%G", "ww": "%V"}
 _JODA_DATE = re.compile(r"%\{\+([^}]*)\}")
 _FIELD = re.compile(r"\{([^{}]+)\}")
-_ILLEGAL = re.compile(r'[\\/*?"<>| ,#:\x00-\x1f]+')
+_BARRED = r'\\/*?"<>| ,#:\x00-\x1f'
+_ILLEGAL = re.compile(f"[{_BARRED}]+")
 _DIRECTIVE = re.compile(r"%[A-Za-z]")
 # Records are flat here, whatever they are stored as.
 _FLAT = {ecs_name: name for name, ecs_name in NAMES.items()}
@@ -64,7 +65,7 @@ class IndexNames:
         directives = set(_DIRECTIVE.findall(self._pattern))
         by_day = directives <= {"%Y", "%m", "%d", "%y", "%j", "%G", "%V"}
         self.key_length = 10 if by_day and timezone == "UTC" else 16
-        self._read = _expression(self._pattern)
+        self._read = _expression(self._pattern, self._part_bytes)
         self.has_period = self.period(self.name("2026-11-21T16:00")) is not None
 
     @classmethod
@@ -104,7 +105,7 @@ class IndexNames:
         tells an age.
         """
         found, parts = self._read.fullmatch(index), self.parts(index)
-        if found is None or parts is None or any(self._part(part) != part for part in parts):
+        if found is None or parts is None:
             return None
         try:
             period = _period({k: int(v) for k, v in found.groupdict().items() if k[0] != "f"},
@@ -171,15 +172,17 @@ def _from_joda(format_: str) -> str:
     return re.sub(r"[A-Za-z]+", lambda match: _JODA.get(match[0], match[0]), format_)
 
 
-def _expression(pattern: str) -> re.Pattern[str]:
+def _expression(pattern: str, most: int) -> re.Pattern[str]:
     """What reads a name back: a group for each date part (by its letter) and field (f0, f1)."""
     pieces, position, fields = [], 0, 0
     seen: set[str] = set()
+    edge = rf"[^{_BARRED}\-._+]"
     for token in _TOKEN.finditer(pattern):
         pieces.append(re.escape(pattern[position : token.start()].lower()))
         position, letter = token.end(), token[1]
         if letter is None:
-            pieces.append(f"(?P<f{fields}>.+?)")
+            # Where values hold what stands between them, another way to part them may be right.
+            pieces.append(f"(?P<f{fields}>{edge}(?:[^{_BARRED}]{{0,{most - 2}}}?{edge})?)")
             fields += 1
         elif letter in seen:
             pieces.append(f"(?P={letter})")

@@ -96,6 +96,14 @@ def test_fields_by_the_names_of_ecs() -> None:
     assert name_of("{user.id}-%Y", {"user_id": "a", "user": {"id": "b"}}) == "b-2026"
 
 
+@pytest.mark.parametrize("values", [("a-.b", "c"), ("a", "b-.c-d"), ("a-b", "c_-_d"), ("x", "y")])
+def test_values_that_hold_what_parts_them(values: tuple[str, str]) -> None:
+    """Whichever way a name is taken apart, it is one that the pattern produces."""
+    names = IndexNames("{a}-{b}-%Y")
+    name = names.name(TIME[:10], dict(zip("ab", values, strict=True)))
+    assert names.period(name) is not None
+
+
 def test_names_are_never_too_long() -> None:
     """Several long values share the 255 bytes that a name may have, and are read back."""
     names = IndexNames("{a}-{b}-{c}-logs-%Y.%m.%d-%H")
