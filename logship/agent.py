@@ -196,6 +196,7 @@ class Agent:
         )
         self._make_sources(store, host, files)
         try:
+            await self.delivery.open()
             await self._flow(store, elastic, buffer, self.delivery)
         finally:
             for source in self.sources:
