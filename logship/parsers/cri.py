@@ -102,7 +102,7 @@ class Partials(ABC):
         own = list(checksums or map(zlib.crc32, lines))
         if self._are_whole(lines, offsets, memory):
             events = self.all_complete(lines, offsets, own)
-            if events is not None:
+            if events is not None and not _go_on(events, memory):
                 return events
         events = Events()
         for line, offset, checksum in zip(lines, offsets, own, strict=True):
@@ -131,7 +131,6 @@ class Partials(ABC):
         return (
             bool(lines)
             and memory.open.keys().isdisjoint(STREAMS)
-            and memory.split.keys().isdisjoint(STREAMS)
             and offsets[-1] - offsets[0] + len(lines[-1]) <= self._limits.max_bytes
         )
 
@@ -310,6 +309,13 @@ class Stacked:
 
 _STACKED_KEYS = {stream: f"{stream} lines" for stream in STREAMS}
 _STACKED = tuple(_STACKED_KEYS.values())
+
+
+def _go_on(events: Events, memory: JoinMemory) -> bool:
+    """Whether one of them may go on with a text that was given out before its end was seen."""
+    if memory.split.keys().isdisjoint(STREAMS):
+        return False
+    return not memory.split.keys().isdisjoint(map(_stream_of, events.fields))
 
 
 def _stream_of(fields: Mapping[str, Any]) -> str:

@@ -105,6 +105,44 @@ def in_pieces(
     return events
 
 
+@settings(deadline=None)
+@given(CASES, CUTS, CUTS, st.integers(0, 25))
+def test_checksums_of_the_file(
+    case: tuple[Callable[[], Joiner], list[bytes]], cuts: set[int], cuts_again: set[int], end: int
+) -> None:
+    """Given the checksums of what stands in the file, ids are made of these and nothing else."""
+    make, lines = case
+    offsets = offsets_of(lines)
+    own = [zlib.crc32(b"in another encoding " + line) for line in lines]
+
+    def joined(begin: int, cuts: set[int], memory: JoinMemory, stop: int) -> Events:
+        joiner, events = make(), Events()
+        for start, after in pairwise(sorted({begin, stop} | {c for c in cuts if begin < c < stop})):
+            events.extend(
+                joiner.join(lines[start:after], offsets[start:after], memory, own[start:after])
+            )
+        return events
+
+    memory, end = JoinMemory(), min(end, len(lines))
+    found = joined(0, cuts, memory, end)
+    confirmed = offsets[end] if memory.pending_start is None else memory.pending_start
+    rest = joined(end, cuts, memory, len(lines))
+    rest.extend(make().flush(memory))
+    for offset, checksum, _ in ids(found):
+        assert checksum != zlib.crc32(lines[offsets.index(offset)])
+    whole = JoinMemory()
+    plain = in_pieces(make(), lines, set(), whole)
+    plain.extend(make().flush(whole))
+    found_all = sorted(ids(found) + ids(rest))
+    assert [(at, text) for at, _, text in found_all] == sorted(
+        (at, text) for at, _, text in ids(plain)
+    )
+    again = JoinMemory()
+    replayed = joined(offsets.index(confirmed), cuts_again, again, len(lines))
+    replayed.extend(make().flush(again))
+    assert sorted(ids(replayed)) == [event for event in found_all if event[0] >= confirmed]
+
+
 def ids(events: Events) -> list[tuple[int, int, bytes]]:
     return list(zip(events.offsets, events.checksums, events.payloads, strict=True))
 
