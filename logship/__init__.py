@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from logship.handler.asgi import ASGIMiddleware as ASGIMiddleware
     from logship.handler.carry import wrap as wrap
     from logship.handler.collector import LogCollector as LogCollector
-    from logship.handler.configure import HTTP as HTTP
     from logship.handler.configure import configure_logging as configure_logging
     from logship.handler.context import bind as bind
     from logship.handler.context import current_trace as current_trace
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from logship.handler.context import traceparent as traceparent
     from logship.handler.formatter import JsonFormatter as JsonFormatter
     from logship.handler.hooks import install_exception_hooks as install_exception_hooks
+    from logship.handler.levels import HTTP as HTTP
     from logship.handler.neighbours import loguru_sink as loguru_sink
     from logship.handler.neighbours import structlog_processor as structlog_processor
     from logship.handler.rotation import DailyFileHandler as DailyFileHandler
@@ -34,7 +34,7 @@ _HOMES = {
     "Agent": "logship.agent",
     "AsyncLogSearch": "logship.search",
     "DailyFileHandler": "logship.handler.rotation",
-    "HTTP": "logship.handler.configure",
+    "HTTP": "logship.handler.levels",
     "JsonFormatter": "logship.handler.formatter",
     "LogCollector": "logship.handler.collector",
     "LogSearch": "logship.search",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 from collections.abc import Sequence
@@ -12,19 +11,15 @@ from logship.handler import process
 from logship.handler.console import ConsoleHandler, TextFormatter, is_terminal, wants_color
 from logship.handler.formatter import JsonFormatter
 from logship.handler.hooks import install_exception_hooks, is_uncaught
+from logship.handler.levels import level_number
 from logship.handler.rotation import DailyFileHandler
-from logship.schema.levels import standard_level
 
 if TYPE_CHECKING:
     from logship.handler.handler import LogshipHandler
 
-__all__ = ["HTTP", "configure_logging", "level_number"]
+__all__ = ["configure_logging"]
 
 Console = Literal["auto", "text", "json"]
-
-HTTP = 15  # requests one by one: less than INFO, more than DEBUG
-logging.addLevelName(HTTP, "HTTP")  # before dictConfig or a record names it
-_NUMBERS = {"TRACE": 5, "NOTICE": 25}
 
 COMBINED_BYTES, COMBINED_DAYS = 100 << 20, 14
 ERROR_BYTES, ERROR_DAYS = 20 << 20, 30
@@ -88,27 +83,6 @@ def configure_logging(
         raise
     _put_in_place(handlers, number)
     return shipping
-
-
-def level_number(name: int | str) -> int:
-    """Return the number of a level: a number, or a name in any case and usual spelling.
-
-    Raises:
-        ValueError: There is no such level.
-    """
-    if isinstance(name, int):
-        return name
-    text = name.strip()
-    if text.isdigit():
-        return int(text)
-    known = {**logging.getLevelNamesMapping(), **_NUMBERS}
-    upper = text.upper()
-    number = known.get(upper, known.get(standard_level(upper) or ""))
-    if number is None:
-        close = difflib.get_close_matches(upper, known, 1)
-        hint = f'; did you mean "{close[0]}"?' if close else f"; use one of {', '.join(known)}"
-        raise ValueError(f'unknown level "{name}"{hint}')
-    return number
 
 
 def _level(level: int | str | None) -> int:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from logship.handler.configure import level_number
 from logship.handler.context import Trace, bind, current_fields, current_trace
+from logship.handler.levels import level_number
 from logship.schema.encode import safe_text
 
 __all__ = ["PATH_SAFE", "Exchange", "Options"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from logship.handler import process
 from logship.handler.account import HandlerStats, stats_of
 from logship.handler.document import Documenter
+from logship.handler.levels import level_number
 from logship.handler.life import Life, LifeSettings
 from logship.handler.options import (
     delivery_settings,
@@ -70,7 +71,8 @@ class LogshipHandler(logging.Handler):
         spool_max_bytes: Bound of that folder.
         extra_field: Where what came by ``extra=`` goes; None merges it at the root.
         template: Whether to keep the index template up to date.
-        level: As for every handler.
+        level: As for every handler, in any usual spelling; ``HTTP`` (15) lies between ``INFO``
+            and ``DEBUG``.
 
     Raises:
         ValueError: An argument cannot be used; the text says which and why.
@@ -100,7 +102,7 @@ class LogshipHandler(logging.Handler):
         ca_certs: str | os.PathLike[str] | None = None,
         verify: bool = True,
     ) -> None:
-        super().__init__(level)
+        super().__init__(level_number(level))
         bytes_, records = size_of("max_bytes", max_bytes), size_of("max_records", max_records)
         policy = overflow_of(overflow, spool_dir)
         self._settings = LifeSettings(

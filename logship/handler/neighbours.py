@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
-from logship.handler.configure import level_number
+from logship.handler.levels import level_number
 from logship.schema.encode import safe_text
 
 __all__ = ["loguru_sink", "structlog_processor"]

@@ -87,7 +87,7 @@ def elasticsearch_settings(
     """Return where records go; what is not given comes from ``LOGSHIP_ES_*``.
 
     Raises:
-        ValueError: A host is no URL.
+        ValueError: A host is no URL, or *ca_certs* cannot be read.
     """
     from logship.settings.texts import check_host
 
@@ -97,6 +97,8 @@ def elasticsearch_settings(
         hosts = hosts.replace(",", " ").split()
     if not hosts:
         raise ValueError("hosts: is empty; write for example http://localhost:9200")
+    if ca_certs is not None and not os.access(ca_certs, os.R_OK):
+        raise ValueError(f"ca_certs: {os.fspath(ca_certs)!r} is not there, or cannot be read")
     return ElasticsearchSettings(
         hosts=tuple(_read("hosts", check_host, host) for host in hosts),
         api_key=api_key or os.environ.get("LOGSHIP_ES_API_KEY") or None,

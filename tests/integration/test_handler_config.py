@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.application import FussyFake, run, start
+from tests.support.certificates import Authority, has_openssl
 
 
 @pytest.fixture
@@ -77,6 +79,87 @@ finish()
         ended = application.end()
     assert ended.status == 0
     assert server.found() == Counter(["old", "new"])
+
+
+EVERY_ARGUMENT = """
+import inspect, logging.config
+handler.close()
+log.removeHandler(handler)
+given = json.loads(sys.argv[1])
+assert given.keys() == inspect.signature(LogshipHandler).parameters.keys()
+logging.config.dictConfig({
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"ship": {"class": "logship.LogshipHandler", **given}},
+    "root": {"level": "DEBUG", "handlers": ["ship"]},
+})
+ship = logging.getLogger().handlers[0]
+logging.log(logship.HTTP, "a request", extra={"order": 1})
+logging.debug("below the handler's level")
+assert ship.flush(20)
+finish()
+"""
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    if not has_openssl():
+        pytest.skip("needs openssl to make certificates")
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.mark.parametrize("trusts", [True, False])
+def test_every_argument_from_dict_config(
+    authority: Authority, tmp_path: Path, trusts: bool
+) -> None:
+    """All of them at once, over TLS: by a certificate of its own authority, or unchecked."""
+    pair = authority.sign(f"server-{trusts}")
+    server = FussyFake()
+    server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.tls.load_cert_chain(pair.certificate, pair.key)
+    with server:
+        ended = run(
+            EVERY_ARGUMENT,
+            server.url,
+            service="shop",
+            environment="test",
+            index="all-{service}-%Y.%m",
+            api_key="id:key",
+            username=None,
+            password=None,
+            max_bytes="4MiB",
+            max_records=1000,
+            overflow="block",
+            batch_age="20ms",
+            exit_deadline=20,
+            extra_field=None,
+            template=False,
+            level="HTTP",
+            spool_dir=str(tmp_path / "spool"),
+            spool_max_bytes="1MiB",
+            max_block="200ms",
+            ca_certs=str(authority.certificate) if trusts else None,
+            verify=trusts,
+        )
+    assert (ended.status, ended.err) == (0, "")
+    (((index, _), document),) = server.documents.items()
+    assert index == f"all-shop-{document['@timestamp'][:7].replace('-', '.')}"
+    named = {name: document[name] for name in ("message", "level", "environment", "order")}
+    expected = {"message": "a request", "level": "HTTP", "environment": "test", "order": 1}
+    assert named == expected
+
+
+def test_a_certificate_that_is_not_trusted(authority: Authority) -> None:
+    """Nothing is sent; what is wrong is said, with what to do."""
+    pair = authority.sign("untrusted")
+    server = FussyFake()
+    server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.tls.load_cert_chain(pair.certificate, pair.key)
+    with server:
+        ended = run("log.info('one')\nfinish()\n", server.url, exit_deadline="3s")
+    assert server.documents == {}
+    assert "certificate" in ended.err
+    assert "1 lost" in ended.err
 
 
 def test_file_config(server: FussyFake, tmp_path: Path) -> None:

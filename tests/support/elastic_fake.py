@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Iterable
@@ -44,6 +45,7 @@ class ElasticFake:
         copies: How often each (index, id) was sent and understood.
         bulks: Bulk requests so far, faults included.
         requests: All requests so far, as ``METHOD path``.
+        tls: What it answers under, when it was set before the start; None: plain HTTP.
     """
 
     def __init__(self) -> None:
@@ -55,6 +57,7 @@ class ElasticFake:
         self.script: deque[str] = deque()
         self.on_bulk: Callable[[], None] | None = None
         self.port = 0
+        self.tls: ssl.SSLContext | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="elastic-fake")
         self._thread.start()
@@ -64,7 +67,8 @@ class ElasticFake:
     @property
     def url(self) -> str:
         """Where it listens, or will."""
-        return f"http://127.0.0.1:{self.port}"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://127.0.0.1:{self.port}"
 
     def start(self) -> ElasticFake:
         """Listen: on a free port the first time, then always on that one."""
@@ -106,7 +110,9 @@ class ElasticFake:
         app.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        site = web.TCPSite(
+            self._runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=self.tls
+        )
         await site.start()
         if not self.port:
             self.port = self._runner.addresses[0][1]

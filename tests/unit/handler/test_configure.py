@@ -16,7 +16,7 @@ import pytest
 
 import logship
 from logship.handler import configure, hooks
-from logship.handler.configure import level_number
+from logship.handler.levels import level_number
 from tests.support.elastic_fake import ElasticFake
 
 

@@ -27,6 +27,8 @@ from logship.handler.options import elasticsearch_settings, seconds_of, size_of
         ({"hosts": []}, "hosts: is empty"),
         ({"spool_max_bytes": "1 cake", "spool_dir": "x"}, "spool_max_bytes: '1 cake' is no size"),
         ({"index": "Logs-%Y"}, 'index: "Logs-%Y" has upper-case letters'),
+        ({"ca_certs": "/nowhere/ca.pem"}, "ca_certs: '/nowhere/ca.pem' is not there"),
+        ({"level": "INF0"}, 'unknown level "INF0"; did you mean "INFO"?'),
     ],
 )
 def test_wrong_arguments_are_said(arguments: dict[str, Any], text: str) -> None:
