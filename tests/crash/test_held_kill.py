@@ -85,11 +85,12 @@ def test_killed_while_records_are_held(tmp_path: Path, seed: int) -> None:
                     running.stderr,
                 )
                 running.kill()
+        write(log, KILLS)
         with agent("last") as running:
             expected = Counter(
                 f"{index} {life} {number}"
                 for index in "ab"
-                for life in range(KILLS)
+                for life in range(KILLS + 1)
                 for number in range(RECORDS)
             )
             wait_until(
