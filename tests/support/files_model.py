@@ -64,12 +64,14 @@ class Body:
         lines: The complete ones.
         half: A line that has no end yet.
         is_copy: Whether it may be known under another inode only.
+        is_forgotten: Whether the store that knew it is lost.
         unseen: A line that is stored once an agent has seen the file as it is now.
     """
 
     lines: list[str] = field(default_factory=list)
     half: str = ""
     is_copy: bool = False
+    is_forgotten: bool = False
     unseen: str = ""
 
 
@@ -146,6 +148,7 @@ class FilesModel:
         """Delete the state folder while no agent runs."""
         self.down()
         for name, body in self.files.items():
+            body.is_forgotten = True
             if not self.is_named(name):
                 self._unsure(body)
         shutil.rmtree(self.state, ignore_errors=True)
@@ -338,7 +341,7 @@ class FilesModel:
     def is_known(self, body: Body) -> bool:
         """Whether an agent has seen the file: a line that is in no other is stored."""
         found = self.fake.found()
-        return any(found[line] for line in body.lines if line != BANNER)
+        return not body.is_forgotten and any(found[line] for line in body.lines if line != BANNER)
 
     def _unsure(self, body: Body) -> None:
         """What is not stored of *body* may be lost from here on."""

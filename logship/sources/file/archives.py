@@ -98,10 +98,11 @@ class Archives:
 
     def report_damage(self, path: str, file: LogFile) -> None:
         """Say once of an archive that only a part of it can be read."""
-        if isinstance(file, Archive) and file.state in ("truncated", "corrupt"):
+        if isinstance(file, Archive) and file.reason:
+            state = "damaged" if file.state == "complete" else file.state
             self._context.complaints.once(
                 f"damaged {path}",
-                f"{path} is {file.state} ({file.reason}): what can be read of it is shipped, "
+                f"{path} is {state} ({file.reason}): what can be read of it is shipped, "
                 f"{file.size()} bytes.",
             )
 
