@@ -12,7 +12,10 @@ from pathlib import Path
 from logship.cli.check import matching_files
 from logship.elastic import Elastic
 from logship.errors import BadReply, ElasticError, ErrorReply
+from logship.indices.overriding import overriding
+from logship.indices.setup import is_in_place
 from logship.settings.model import ElasticsearchSettings, Settings
+from logship.sinks.elasticsearch.template import template_name
 
 __all__ = ["check_live"]
 
@@ -26,7 +29,10 @@ def check_live(settings: Settings) -> bool:
         Whether everything is within reach.
     """
     problems = list(_unreadable_files(settings)) + list(_unusable_state_dir(settings.state_dir))
-    problems += asyncio.run(_check_servers(settings.elasticsearch))
+    unreachable = asyncio.run(_check_servers(settings.elasticsearch))
+    problems += unreachable
+    if settings.index.template and not unreachable:
+        problems += asyncio.run(_check_template(settings))
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems:
@@ -64,6 +70,23 @@ async def _check_server(settings: ElasticsearchSettings) -> str:
     finally:
         await elastic.close()
     return ""
+
+
+async def _check_template(settings: Settings) -> list[str]:
+    """Say whether the index template is there; returns which others win against it."""
+    elastic = Elastic(settings.elasticsearch)
+    name = template_name(settings.index)
+    try:
+        is_there = await is_in_place(elastic, settings.index)
+        found = "is in place" if is_there else "is not there yet: the agent puts it at its start"
+        print(f"index template {name} {found}")
+        return await overriding(elastic, settings.index)
+    except ElasticError as error:
+        # A key that may only write is enough where somebody else puts the template.
+        print(f"index template {name} cannot be looked at ({error})")
+        return []
+    finally:
+        await elastic.close()
 
 
 def _describe(body: object) -> str:

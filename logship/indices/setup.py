@@ -12,7 +12,7 @@ from logship.errors import ElasticError, ErrorReply
 from logship.indices.keeper import set_lifecycle
 from logship.indices.listing import expired, list_indices, path_of
 from logship.indices.overriding import overriding
-from logship.settings.model import Settings
+from logship.settings.model import IndexSettings, Settings
 from logship.settings.units import format_duration
 from logship.sinks.elasticsearch.template import (
     index_template,
@@ -21,7 +21,7 @@ from logship.sinks.elasticsearch.template import (
     template_name,
 )
 
-__all__ = ["Planned", "Step", "plan", "set_up"]
+__all__ = ["Planned", "Step", "is_in_place", "plan", "set_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,16 @@ async def set_up(elastic: Elastic, settings: Settings, now: datetime) -> AsyncIt
     else:
         yield Step("index template: left alone (index.template is false)")
     yield await _retention(elastic, settings, now)
+
+
+async def is_in_place(elastic: Elastic, index: IndexSettings) -> bool:
+    """Whether the server has the template, in any version.
+
+    Raises:
+        ElasticError: It does not say.
+    """
+    found = await _stored(elastic, template_name(index))
+    return isinstance(found, dict) and bool(found.get("index_templates"))
 
 
 async def _template(elastic: Elastic, settings: Settings) -> AsyncIterator[Step]:

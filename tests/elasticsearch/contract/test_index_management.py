@@ -291,3 +291,19 @@ def test_optimize(run: Run, client: Client, name: str) -> None:
     if "pri.segments.count" in row:
         assert row["pri.segments.count"] == "1"
         assert run(*optimize)[:2] == (0, [])
+
+
+def test_check_live_looks_at_the_template(run: Run, client: Client, name: str) -> None:
+    """It says whether the template is there, and which other one wins."""
+    settings = f"index: {{name: '{name}-%Y.%m.%d'}}"
+    status, lines, said = run("check", "--live", settings=settings)
+    assert status == 0, said
+    assert (
+        f"index template logship-{name} is not there yet: the agent puts it at its start" in lines
+    )
+    run("setup", settings=settings)
+    strong = {"index_patterns": [f"{name}-*"], "priority": 900}
+    assert client.request("PUT", f"/_index_template/{name}-strong", strong).status == 200
+    status, lines, said = run("check", "--live", settings=settings)
+    assert f"index template logship-{name} is in place" in lines
+    assert (status, f"template {name}-strong ({name}-*, priority 900) wins" in said) == (2, True)
