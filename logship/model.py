@@ -240,6 +240,7 @@ class BatchResult:
         cause: Of anything but success, one line for people.
         retry_after_seconds: The server's wish, None without one.
         is_too_large: The verdict is ``split``, and the size is why.
+        was_sent: There was a request, so that the server is known to answer.
     """
 
     delivered: Sequence[int] = ()
@@ -250,3 +251,4 @@ class BatchResult:
     cause: str = ""
     retry_after_seconds: float | None = field(default=None)
     is_too_large: bool = False
+    was_sent: bool = True

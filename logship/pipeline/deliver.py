@@ -240,7 +240,7 @@ class Delivery:
         started = self._clock.monotonic()
         result = await self._sink.write(batch)
         now = self._clock.monotonic()
-        if result.verdict == "items":
+        if result.verdict == "items" and result.was_sent:
             self._successes += 1
             self._leave_trouble(started)
             self._sizes.worked(batch.size_bytes)

@@ -59,7 +59,7 @@ class ElasticsearchSink:
         if found is None:
             return await self._send(documents)
         if not found.sent:
-            return _joined(found, BatchResult())
+            return _joined(found, BatchResult(was_sent=False))
         result = await self._send(documents.select(found.sent))
         if result.verdict != "items":  # then nothing is settled, and it is sorted once more
             return replace(result, retryable=range(len(documents)))

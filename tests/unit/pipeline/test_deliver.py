@@ -498,3 +498,26 @@ def test_a_bug_in_the_sink_ends_the_loop() -> None:
         assert receipt.settled == 0
 
     run(work)
+
+
+def test_what_was_not_sent_is_no_end_of_trouble() -> None:
+    """Documents that are refused without asking the server do not say that it answers."""
+
+    async def work() -> None:
+        unsent = BatchResult(rejected=[Refusal(0, 0, "older_than_retention", "x")], was_sent=False)
+        letters = FakeDeadLetters()
+        bench = Bench(rule=is_poisoned(0), records=1, letters=letters)
+        await bench.put(1)
+        delivering = asyncio.create_task(bench.delivery.run())
+        await until(lambda: bool(bench.delivery.trouble))
+        poisoned = bench.sink._rule
+        bench.sink._rule = lambda batch: unsent if numbers_of(batch) == [1] else poisoned(batch)
+        await bench.put(1)
+        await until(lambda: len(letters.letters) == 1)
+        assert bench.delivery.trouble == "HTTP 503: busy"
+        bench.sink._rule = lambda _: None
+        bench.buffer.close()
+        await delivering
+        bench.check()
+
+    run(work)

@@ -91,7 +91,7 @@ def test_nothing_left_to_send() -> None:
     elastic = FakeElastic(ConnectionFailed("not asked"))
     result, sent = write(elastic, Gate(RETENTION), documents("!a", "!b"))
     assert (sent, elastic.asked) == ([], [])
-    assert result.verdict == "items"
+    assert (result.verdict, result.was_sent) == ("items", False)
     assert [one.position for one in result.rejected] == [0, 1]
 
 
