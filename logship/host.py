@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["HostId", "boot_id", "host_id", "host_name"]
+__all__ = ["HostId", "boot_id", "host_id", "host_name", "known_host_id"]
 
 _MACHINE_ID_FILES = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 _BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
@@ -42,6 +42,25 @@ def host_id(
     Raises:
         OSError: A random id cannot be kept in *state_dir*.
     """
+    host = known_host_id(configured, environment, state_dir, machine_id_files=machine_id_files)
+    if host is not None:
+        return host
+    file = state_dir / ID_FILE
+    return HostId(_keep(file), f"random, kept in {file}")
+
+
+def known_host_id(
+    configured: str | None,
+    environment: Mapping[str, str],
+    state_dir: Path,
+    *,
+    machine_id_files: tuple[Path, ...] = _MACHINE_ID_FILES,
+) -> HostId | None:
+    """Return the host's id; None when :func:`host_id` would make a random one.
+
+    Raises:
+        OSError: A random id that was kept cannot be read.
+    """
     if configured:
         return HostId(configured, "agent.id")
     parts = {
@@ -55,7 +74,12 @@ def host_id(
         data = text.encode("utf-8", "surrogateescape")
         digest = hashlib.blake2b(data, digest_size=16, person=b"logship host").hexdigest()
         return HostId(digest, " and ".join(given) + (" id" if given.keys() == {"machine"} else ""))
-    return HostId(_kept(state_dir / ID_FILE), f"random, kept in {state_dir / ID_FILE}")
+    file = state_dir / ID_FILE
+    try:
+        text = file.read_text("ascii", "ignore").strip()
+    except FileNotFoundError:
+        return None
+    return HostId(text, f"random, kept in {file}") if text else None
 
 
 def host_name(environment: Mapping[str, str]) -> str:
@@ -80,13 +104,6 @@ def _machine_id(files: tuple[Path, ...]) -> str:
         if text and text != "uninitialized":
             return text
     return ""
-
-
-def _kept(file: Path) -> str:
-    try:
-        return file.read_text("ascii", "ignore").strip() or _keep(file)
-    except FileNotFoundError:
-        return _keep(file)
 
 
 def _keep(file: Path) -> str:

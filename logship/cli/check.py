@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -116,17 +118,20 @@ def plan(loaded: Loaded, now: datetime) -> Iterator[str]:
     else:
         yield _line("rejected", "dropped and counted")
     yield _line("state", str(settings.state_dir))
+    yield _line("host id", _host_id(settings))
 
 
 def matching_files(source: SourceSettings) -> dict[str, list[str]]:
     """Return the files that each glob of *source* names now, without excluded ones."""
-    from logship.sources.file.discovery import scan
+    from logship.sources.file.discovery import scan_for
     from logship.sources.spool import spool_files
 
     if source.type == "spool":
         return {pattern: spool_files(pattern) for pattern in source.paths}
     return {
-        pattern: [found.path for found in scan((pattern,), source.exclude).files.values()]
+        pattern: [
+            found.path for found in scan_for(replace(source, paths=(pattern,))).files.values()
+        ]
         for pattern in source.paths
     }
 
@@ -168,6 +173,18 @@ def _example_index(settings: Settings, now: datetime) -> str:
     return names.name(key, settings.sources[0].fields)
 
 
+def _host_id(settings: Settings) -> str:
+    from logship.host import known_host_id
+
+    try:
+        host = known_host_id(settings.agent.id, os.environ, settings.state_dir)
+    except OSError as error:
+        return f"unknown: {error}"
+    if host is None:
+        return "random, made and kept in the state folder at the first start; agent.id sets one"
+    return f"{host.id} (from {host.origin})"
+
+
 def _retention(index: IndexSettings) -> str:
     from logship.settings.units import format_duration
 
@@ -193,7 +210,7 @@ def _source(source: SourceSettings) -> Iterator[str]:
 
 
 def _warnings(loaded: Loaded) -> Iterator[str]:
-    from logship.sources.file.discovery import scan
+    from logship.sources.file.discovery import scan_for
     from logship.sources.spool import spool_folders
 
     for variable in loaded.unused:
@@ -204,7 +221,7 @@ def _warnings(loaded: Loaded) -> Iterator[str]:
                 paths = ", ".join(source.paths)
                 yield f"no folder matches the source {source.name} now: {paths}"
             continue
-        found = scan(source.paths, source.exclude)
+        found = scan_for(source)
         for path, reason in found.skipped.items():
             yield f"{path} is left out by the source {source.name}: {reason}"
         if not found.files:

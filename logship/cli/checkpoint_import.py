@@ -17,7 +17,7 @@ from logship.host import boot_id, host_id
 from logship.route import choose_format
 from logship.search.terminal import one_line
 from logship.settings.model import Settings
-from logship.sources.file.discovery import scan
+from logship.sources.file.discovery import scan_for
 from logship.sources.file.identity import FINGERPRINT_BYTES, verifies
 from logship.sources.file.opening import open_log_file, readable
 from logship.sources.file.seeding import Beginning, Seeding
@@ -67,7 +67,7 @@ def _files(settings: Settings) -> tuple[list[FileOnDisk], dict[tuple[int, int], 
     files: dict[tuple[int, int], FileOnDisk] = {}
     sources: dict[tuple[int, int], list[str]] = {}
     for source in settings.sources:
-        for key, found in scan(source.paths, source.exclude).files.items():
+        for key, found in scan_for(source).files.items():
             files.setdefault(
                 key,
                 FileOnDisk(found.path, *key, found.size, partial(_beginning_of, found.path)),

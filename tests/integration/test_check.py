@@ -290,3 +290,13 @@ def test_help_has_examples(command: str, run: Run, capsys: pytest.CaptureFixture
         run(command, "--help")
     assert ended.value.code == 0
     assert f"\nexamples:\n  logship {command}" in capsys.readouterr().out
+
+
+def test_the_host_id_is_shown_with_its_origin(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What goes into document ids can be compared between machines before it matters."""
+    settings = tmp_path / "a.yaml"
+    settings.write_text("agent: {id: web-7}\nsources: [{paths: [/nowhere/*.log]}]\n")
+    assert run("check", "-c", str(settings)) == 0
+    assert "host id        web-7 (from agent.id)" in capsys.readouterr().out

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
+from logship.settings.model import SourceSettings
 from logship.sources.file.compression import ENDINGS
 
-__all__ = ["Found", "Root", "Scan", "names", "scan", "watch_roots"]
+__all__ = ["Found", "Root", "Scan", "names", "scan", "scan_for", "watch_roots"]
 
 UNREADABLE = (".zip", ".7z", ".rar", ".tar", ".tgz")
 _MAGIC = re.compile(r"[*?\[]")
@@ -82,6 +83,16 @@ def scan(
         for path in paths:
             look(path, explicit=is_explicit)
     return result
+
+
+def scan_for(settings: SourceSettings) -> Scan:
+    """Look once at the globs of a source, as it does itself. Blocking."""
+    return scan(
+        settings.paths,
+        settings.exclude,
+        follow_links=settings.follow_links,
+        with_archives=settings.compressed is not False,
+    )
 
 
 class Root(NamedTuple):

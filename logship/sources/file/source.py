@@ -16,7 +16,7 @@ from logship.settings.model import SourceSettings
 from logship.sources.file.complaints import Complaints
 from logship.sources.file.content import FileContent
 from logship.sources.file.context import Counts, SourceContext
-from logship.sources.file.discovery import Found, Root, Scan, names, scan, watch_roots
+from logship.sources.file.discovery import Found, Root, Scan, names, scan_for, watch_roots
 from logship.sources.file.idle import LATELY_SECONDS, Idle
 from logship.sources.file.known import Guess, KnownContents
 from logship.sources.file.open_files import OpenFiles
@@ -262,11 +262,7 @@ class FileSource:
 
     async def _look_around(self, ingest: Ingest) -> None:
         settings = self.settings
-        look = partial(
-            scan, settings.paths, settings.exclude, follow_links=settings.follow_links,
-            with_archives=settings.compressed is not False,
-        )  # fmt: skip
-        found = await self._in_thread(look)
+        found = await self._in_thread(partial(scan_for, settings))
         roots = await self._in_thread(partial(watch_roots, settings.paths))
         self._complain(found)
         self._watch(roots)
