@@ -75,7 +75,7 @@ class Fault:
     """What to do with one request.
 
     Attributes:
-        status: Of ``status`` (401, 403, 413, 429 or 503) and ``items`` (429 or 503).
+        status: Of ``status`` (401, 403, 413, 429 or 503) and ``items`` (403, 429 or 503).
         retry_after: Value of that header, for ``status``.
         seconds: How long ``delay``, ``drip`` and ``down`` take.
         share: Of the documents that ``items`` refuses; at least one is.
@@ -127,7 +127,7 @@ def random_faults(seed: int, count: int, *, longest_seconds: float = 0.3) -> lis
         kind = chooser.choice(MIX)
         if kind.startswith("hang") and any(one.kind.startswith("hang") for one in faults):
             kind = "none"
-        statuses = (429, 503) if kind == "items" else (401, 403, 413, 429, 503)
+        statuses = (403, 429, 503) if kind == "items" else (401, 403, 413, 429, 503)
         fault = Fault(
             kind,
             status=chooser.choice(statuses),
