@@ -249,13 +249,11 @@ class Stacked:
         """As :meth:`logship.parsers.multiline.Joiner.join`."""
         texts = self._container.texts(lines, offsets, memory, checksums)
         events = Events()
-        moments = list(map(seconds_of, texts.times))
-        old = self._silences(texts, moments, memory)
+        late = self._late(texts, memory) if self._may_be_late(texts, memory) else []
         start = 0
-        for stop in [*old, len(texts)]:
-            if start < stop:
-                self._within_streams(texts, start, stop, moments, memory, events)
-            now = moments[stop] if stop < len(texts) else None
+        for stop in [*late, len(texts)]:
+            self._within_streams(texts, start, stop, memory, events)
+            now = seconds_of(texts.times[stop]) if stop < len(texts) else None
             if now is not None:
                 give_out_old(memory, _STACKED, now - self._timeout_seconds, events)
             start = stop
@@ -265,17 +263,29 @@ class Stacked:
         """As :meth:`logship.parsers.multiline.Joiner.flush`."""
         texts = flush_pending(memory, before, STREAMS)
         events = Events()
-        self._within_streams(texts, 0, len(texts), [None] * len(texts), memory, events)
+        self._within_streams(texts, 0, len(texts), memory, events)
         events.extend(flush_pending(memory, before, _STACKED))
         return events.without_empty()
 
-    def _silences(
-        self, texts: Events, moments: Sequence[float | None], memory: JoinMemory
-    ) -> list[int]:
+    def _may_be_late(self, texts: Events, memory: JoinMemory) -> bool:
+        """Whether there is a need to look at every time. Hot: no look at each."""
+        times = [time for time in texts.times if time is not None]
+        if not times:
+            return False
+        # In UTC, the order of texts is the order of whole seconds.
+        first, last = seconds_of(min(times)), seconds_of(max(times))
+        if first is None or last is None or "".join(times).count("Z") != len(times):
+            return True
+        ats = [memory.open[key].at for key in _STACKED if key in memory.open]
+        oldest = min([first, *(at for at in ats if at is not None)])
+        return last + 1 - oldest > self._timeout_seconds
+
+    def _late(self, texts: Events, memory: JoinMemory) -> list[int]:
         """Return which texts were written so late that an event before them may be over."""
         last = {key: memory.open[key].at for key in _STACKED if key in memory.open}
         late = []
-        for position, now in enumerate(moments):
+        for position, time in enumerate(texts.times):
+            now = seconds_of(time)
             if now is None:
                 continue
             oldest = now - self._timeout_seconds
@@ -288,9 +298,8 @@ class Stacked:
         return late
 
     def _within_streams(
-        self, texts: Events, start: int, stop: int, moments: Sequence[float | None],
-        memory: JoinMemory, events: Events,
-    ) -> None:  # fmt: skip
+        self, texts: Events, start: int, stop: int, memory: JoinMemory, events: Events
+    ) -> None:
         for stream, run in groupby(texts.fields[start:stop], _stream_of):
             stop = start + sum(1 for _ in run)
             part = Events()
@@ -300,11 +309,18 @@ class Stacked:
                 events.extend(part)
             else:
                 self._multiline.join_parts(part, key, memory, events, packed_checksums)
-                pending = memory.open.get(key)
-                for offset, now in zip(part.offsets, moments[start:stop], strict=True):
-                    if pending is not None and now is not None and offset >= pending.start:
-                        pending.at = now
+                if key in memory.open:
+                    _note_time(memory.open[key], part)
             start = stop
+
+
+def _note_time(pending: Pending, part: Events) -> None:
+    """Note when the last line of an event under way was written, which *part* ends with."""
+    for offset, time in zip(reversed(part.offsets), reversed(part.times), strict=True):
+        now = seconds_of(time)
+        if offset < pending.start or now is not None:
+            pending.at = now if offset >= pending.start else pending.at
+            return
 
 
 _STACKED_KEYS = {stream: f"{stream} lines" for stream in STREAMS}
