@@ -13,7 +13,7 @@ __all__ = ["confirm_version"]
 
 log = logging.getLogger(__name__)
 
-OLDEST, NEWEST = 8, 9
+OLDEST, NEWEST = (7, 17), 9
 TIMEOUT_SECONDS = 10.0
 
 
@@ -33,9 +33,9 @@ async def confirm_version(
         pause_for: Waits that many seconds, or less when there is a hurry.
     """
     pause, is_said = 0.5, False
-    while (version := await _version(elastic)) is not None and version[0] < OLDEST:
+    while (version := await _version(elastic)) is not None and version < OLDEST:
         number = ".".join(map(str, version))
-        problem = f"version {number} is too old: {OLDEST}.0 or newer is needed"
+        problem = f"version {number} is too old: 7.17 or newer is needed"
         if not is_said:
             is_said = True
             log.error(
@@ -52,11 +52,10 @@ async def confirm_version(
         said("")
     if version is not None and version[0] > NEWEST:
         log.warning(
-            "Elasticsearch at %s has version %s, and logship was tested with %d and %d. It is "
+            "Elasticsearch at %s has version %s, and logship was tested with 8 and %d. It is "
             "written to all the same.",
             ", ".join(elastic.urls),
             ".".join(map(str, version)),
-            OLDEST,
             NEWEST,
         )
 

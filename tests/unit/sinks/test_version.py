@@ -50,6 +50,7 @@ def confirm(server: Server) -> tuple[list[str], list[float]]:
 @pytest.mark.parametrize(
     "answer",
     [
+        numbered("7.17.0"),
         numbered("8.0.0"),
         numbered("8.19.21"),
         numbered("9.5.3-SNAPSHOT"),
@@ -74,9 +75,9 @@ def test_taken_as_it_is(answer: object, caplog: pytest.LogCaptureFixture) -> Non
 def test_too_old(caplog: pytest.LogCaptureFixture) -> None:
     """An old server gets one clear line, and is looked at again until it is a new one."""
     caplog.set_level(logging.INFO)
-    server = Server(*[numbered("7.17.29")] * 12, numbered("8.19.0"))
+    server = Server(*[numbered("7.16.3")] * 12, numbered("8.19.0"))
     said, pauses = confirm(server)
-    problem = "version 7.17.29 is too old: 8.0 or newer is needed"
+    problem = "version 7.16.3 is too old: 7.17 or newer is needed"
     assert said == [problem] * 12 + [""]
     assert pauses == sorted(pauses)
     assert (pauses[0], pauses[-1]) == (0.5, 5.0)
