@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -247,6 +248,8 @@ def _is_there(path: Path, descriptor: int) -> bool:
     try:
         found, held = os.stat(path), os.fstat(descriptor)
     except OSError:
+        return False
+    if not stat.S_ISREG(held.st_mode):  # reading a pipe would wait for ever
         return False
     return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
 

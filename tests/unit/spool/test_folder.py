@@ -184,6 +184,17 @@ def test_long_files_are_divided(folder: Path) -> None:
     assert len(list(folder.iterdir())) == 2
 
 
+def test_what_is_no_file_is_not_claimed(folder: Path) -> None:
+    """Whatever its name is; reading a pipe would wait for ever."""
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "20261121T193000-7-pipe-0.ndjson")
+    (folder / "20261121T193000-7-folder-0.ndjson").mkdir()
+    (folder / "20261121T193000-7-link-0.ndjson").symlink_to("/etc/hostname")
+    one = spool(folder)
+    assert one.claim() is None
+    assert {path.name.split("-")[2] for path in one.refused} == {"folder", "link"}
+
+
 def test_what_cannot_be_removed_is_not_claimed_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
