@@ -58,6 +58,8 @@ _SCALARS = frozenset(SCALARS)
 _OBJECTS = frozenset(
     ("labels", *(name[:at] for name in SCALARS for at, one in enumerate(name) if one == "."))
 )
+_ROOTS = _OBJECTS - NAMES.keys()
+_ASIDE = frozenset((*BELOW_SERVICE, "transaction", "transaction.id"))
 # What the flat schema makes of these objects is all that it has a place for.
 _LIFTED = {"service": ("name",), "log": ("level", "logger", "file", "offset", "file.path")}
 
@@ -67,6 +69,11 @@ def lift_ecs(record: Record, zone: tzinfo | None) -> None:
 
     That keeps its dotted name: ``service.version``, ``log.origin``, ``transaction.id``.
     """
+    if _ASIDE.isdisjoint(record) and not any(
+        isinstance(record.get(root), dict) for root in _LIFTED
+    ):
+        lift(record, zone)
+        return
     kept = {name: record.pop(name) for name in (*BELOW_SERVICE, "transaction.id")
             if record.get(name) is not None}  # fmt: skip
     if isinstance(transaction := record.get("transaction"), dict):
@@ -89,13 +96,28 @@ def to_ecs(record: Record) -> None:
 
     Where a record brings both spellings with different values, that of ECS stays and the other
     goes to ``extra``; so does what has another shape than its field has in ECS.
+
+    Hot: most records are a handful of texts under known names.
     """
-    for name in [name for name in record if name in _OBJECTS and name not in NAMES]:
-        _spread(record, name, record.pop(name))
+    if not _ROOTS.isdisjoint(record):
+        for name in [name for name in record if name in _ROOTS]:
+            _spread(record, name, record.pop(name))
     for name, ecs_name in NAMES.items():
-        if name in record:
-            _put(record, ecs_name, record.pop(name), spelling=name)
-    for name in [name for name in record if "." in name and _is_misplaced(name, record[name])]:
+        value = record.pop(name, None)
+        if value is None:
+            continue
+        if ecs_name in record:
+            _put(record, ecs_name, value, spelling=name)
+        else:
+            record[ecs_name] = value
+    misplaced = [
+        name
+        for name, value in record.items()
+        if "." in name
+        and (value.__class__ is not str or name not in _SCALARS)
+        and _is_misplaced(name, value)
+    ]
+    for name in misplaced:
         move_to_extra(record, name, record.pop(name))
     record.setdefault("ecs.version", VERSION)
 
