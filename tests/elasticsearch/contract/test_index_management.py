@@ -307,3 +307,46 @@ def test_check_live_looks_at_the_template(run: Run, client: Client, name: str) -
     status, lines, said = run("check", "--live", settings=settings)
     assert f"index template logship-{name} is in place" in lines
     assert (status, f"template {name}-strong ({name}-*, priority 900) wins" in said) == (2, True)
+
+
+@pytest.mark.parametrize("schema", ["flat", "ecs"])
+def test_what_the_template_makes_of_documents(
+    run: Run, client: Client, name: str, schema: str
+) -> None:
+    """Nanoseconds are taken, levels found in any case, and what does not parse is stored."""
+    status, _, said = run(
+        "setup", settings=f"index: {{name: '{name}-%Y.%m.%d', replicas: 0}}\nschema: {schema}"
+    )
+    assert (status, said) == (0, "")
+    level, path = ("level", "log.file.path") if schema == "flat" else ("log.level", "log.file.path")
+    ingested = "@ingested" if schema == "flat" else "event.ingested"
+    index = f"{name}-{day(0)}"
+    (item,) = client.create(
+        index,
+        [
+            {
+                "@timestamp": "2026-11-21T10:00:00.123456789Z",
+                ingested: "2026-11-21T10:00:01.000Z",
+                level: "ERROR",
+                path: "/a",
+                "log.offset": 7,
+                "duration_ms": "soon",
+                "day": "2026-11-21",
+                "rescued": {"x": "1", "y": ["2"]},
+                "rescued_source": "{" + "x" * 40_000,
+            }
+        ],
+    )
+    assert item["status"] == 201, item
+    (hit,) = client.search(index)["hits"]["hits"]
+    assert hit["_ignored"] == ["duration_ms"]
+    for query in (
+        {"term": {level: "error"}},
+        {"term": {"log.file.path": "/a"}},
+        {"range": {"timestamp": {"gte": "2026-11-21T10:00:00.123Z", "lt": "2026-11-21T10:00:01Z"}}},
+        {"range": {ingested: {"gt": "2026-11-21T10:00:00Z"}}},
+        {"term": {"rescued.x": "1"}},
+        {"term": {"day": "2026-11-21"}},
+    ):
+        assert client.ids(index, query) == ["0"], query
+    assert client.ids(index, {"term": {"day": "2026"}}) == []
