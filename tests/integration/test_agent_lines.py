@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from logship.settings.model import MultilineSettings
-from tests.support.agent import AgentProcess, AgentThread, quick_settings
+from tests.support.agent import AgentProcess, AgentThread, World, quick_settings
 from tests.support.elastic_fake import ElasticFake
 from tests.support.wait import wait_until
 
@@ -265,3 +265,34 @@ def test_auto_says_what_it_chose(
     assert f"Source test: {tmp_path}/logfmt.log is read as logfmt." in said
     (both,) = [message for message in said if "line by line" in message]
     assert both.endswith("and 1 more new files are read as JSON or text, line by line.")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_through_rotation_and_restarts(encoding: str, tmp_path: Path) -> None:
+    """Characters that come byte by byte, renamed, copied and truncated files, agents that end:
+    each line is stored once.
+    """
+    options: dict[str, Any] = {"encoding": "utf-16", "format": "text"}
+    with World(tmp_path) as world:
+        world.up(**options)
+        for number in range(3):
+            world.append("app.log", "\ufeff".encode(encoding))
+            for byte in f"{number} first 一\u0a00 Größe\r\n{number} second\n".encode(encoding):
+                world.append("app.log", bytes([byte]))
+            world.expect(f"{number} first 一\u0a00 Größe", f"{number} second")
+            world.arrive()
+            world.append("app.log", f"{number} ha".encode(encoding)[:-1])
+            if number == 1:
+                world.down()
+                world.up(**options)
+            world.append(
+                "app.log", f"{number} half\n".encode(encoding)[len(f"{number} ha") * 2 - 1 :]
+            )
+            world.expect(f"{number} half")
+            world.arrive()
+            if number == 0:
+                world.rename("app.log", "app.log.1")
+            else:
+                (world.logs / "app.log.2").write_bytes((world.logs / "app.log").read_bytes())
+                world.truncate("app.log")
+                world.arrive()
