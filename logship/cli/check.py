@@ -200,6 +200,10 @@ def _source(source: SourceSettings) -> Iterator[str]:
     details: list[str] = [source.type]
     if source.type != "spool":
         details += [f"format {source.format}", f"from the {source.start_at}"]
+    if source.encoding != "utf-8":
+        details.append(f"encoding {source.encoding}")
+    if source.delimiter != "\n":
+        details.append(f"lines end with {source.delimiter!r}")
     if source.fields:
         details.append("fields " + ", ".join(source.fields))
     if source.processors:
