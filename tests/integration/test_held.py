@@ -1,10 +1,15 @@
-"""Indices that take nothing for a while, through the whole agent, killed and begun again."""
+"""Indices that take nothing for a while, through the whole agent, killed and begun again.
+
+``LOGSHIP_TEST_ES_URL`` names a server to use instead of the embedded node.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +19,20 @@ from tests.support.agent import AgentProcess
 from tests.support.node import NodeProcess, post, request
 from tests.support.wait import wait_until
 
+BLOCKED, FREE = "held-a-2026.11.21", "held-b-2026.11.21"
+
 
 @pytest.fixture
-def node() -> Iterator[NodeProcess]:
-    """A node of its own: indices of all names are closed here."""
-    with NodeProcess() as one:
-        yield one
+def url() -> Iterator[str]:
+    """Where a server answers that has the one index blocked, and the other not at all."""
+    with ExitStack() as stack:
+        found = os.environ.get("LOGSHIP_TEST_ES_URL")
+        url = found or stack.enter_context(NodeProcess()).url
+        for index in (BLOCKED, FREE):
+            request("DELETE", f"{url}/{index}")
+        assert request("PUT", f"{url}/{BLOCKED}", {}).status == 200
+        block(url, BLOCKED, True)
+        yield url
 
 
 def record(index: str, number: int) -> str:
@@ -57,10 +70,6 @@ class Site:
         return [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
 
 
-def create(url: str, index: str, **settings: Any) -> None:
-    assert request("PUT", f"{url}/{index}", {"settings": settings}).status == 200
-
-
 def block(url: str, index: str, value: bool) -> None:
     body = {"index.blocks.write": value}
     assert request("PUT", f"{url}/{index}/_settings", body).status == 200
@@ -77,74 +86,62 @@ def arrives(url: str, index: str, expected: int) -> None:
     wait_until(lambda: count(url, index) == expected, lambda: count(url, index), seconds=30)
 
 
-def test_blocked_index(node: NodeProcess, tmp_path: Path) -> None:
+def test_blocked_index(url: str, tmp_path: Path) -> None:
     """One blocked index is parked and stops no other; released, all of it arrives, once."""
-    blocked, free = "held-a-2026.11.21", "held-b-2026.11.21"
-    create(node.url, blocked)
-    block(node.url, blocked, True)
-    site = Site(tmp_path, node.url)
+    site = Site(tmp_path, url)
     with site.agent() as agent:
         for first in range(0, 200, 20):
             site.write("a", *range(first, first + 20))
             site.write("b", *range(first, first + 20))
-        arrives(node.url, free, 200)
+        arrives(url, FREE, 200)
         wait_until(lambda: len(site.held()) == 200, lambda: len(site.held()))
-        assert {one["index"] for one in site.held()} == {blocked}
-        assert count(node.url, blocked) == 0
-        block(node.url, blocked, False)
-        arrives(node.url, blocked, 200)
+        assert {one["index"] for one in site.held()} == {BLOCKED}
+        assert count(url, BLOCKED) == 0
+        block(url, BLOCKED, False)
+        arrives(url, BLOCKED, 200)
         wait_until(lambda: not site.held(), lambda: len(site.held()))
         agent.signal(signal.SIGTERM)
         assert agent.wait(20) == 0
         assert "delivered 400, rescued 0, held 0, dead letters 0" in agent.stderr
 
 
-def test_killed_with_held_records(node: NodeProcess, tmp_path: Path) -> None:
+def test_killed_with_held_records(url: str, tmp_path: Path) -> None:
     """Killed again and again while records are held, each is stored once in the end."""
-    blocked = "held-a-2026.11.21"
-    create(node.url, blocked)
-    block(node.url, blocked, True)
-    site = Site(tmp_path, node.url)
+    site = Site(tmp_path, url)
     for life in range(3):
         with site.agent(log=f"{life}.err") as agent:
             site.write("a", *range(life * 50, life * 50 + 50))
             wait_until(lambda least=(life + 1) * 50: len(site.held()) >= least, agent.stderr)
             agent.kill()
     with site.agent(log="last.err") as agent:
-        block(node.url, blocked, False)
-        arrives(node.url, blocked, 150)
+        block(url, BLOCKED, False)
+        arrives(url, BLOCKED, 150)
         wait_until(lambda: not site.held(), lambda: len(site.held()))
         agent.signal(signal.SIGTERM)
         assert agent.wait(20) == 0
         assert "held 0" in agent.stderr
 
 
-def test_once_with_a_blocked_index(node: NodeProcess, tmp_path: Path) -> None:
+def test_once_with_a_blocked_index(url: str, tmp_path: Path) -> None:
     """``--once`` ends with 3 when something stayed held; the next one takes it up."""
-    blocked = "held-a-2026.11.21"
-    create(node.url, blocked)
-    block(node.url, blocked, True)
-    site = Site(tmp_path, node.url)
+    site = Site(tmp_path, url)
     site.write("a", *range(10))
     site.write("b", *range(10))
     with site.agent("--once") as agent:
         assert agent.wait(30) == 3
         assert "delivered 10, rescued 0, held 10, dead letters 0" in agent.stderr
         assert "unconfirmed 0" in agent.stderr
-    block(node.url, blocked, False)
+    block(url, BLOCKED, False)
     with site.agent("--once", log="again.err") as agent:
         assert agent.wait(30) == 0
         assert "delivered 10, rescued 0, held 0" in agent.stderr
-    assert count(node.url, blocked) == 10
+    assert count(url, BLOCKED) == 10
     assert not site.held()
 
 
-def test_limit(node: NodeProcess, tmp_path: Path) -> None:
+def test_limit(url: str, tmp_path: Path) -> None:
     """With ``held.limit`` what stays too long becomes a dead letter with the reason."""
-    blocked = "held-a-2026.11.21"
-    create(node.url, blocked)
-    block(node.url, blocked, True)
-    site = Site(tmp_path, node.url, held={"after": "300ms", "limit": "2s"})
+    site = Site(tmp_path, url, held={"after": "300ms", "limit": "2s"})
     site.write("a", *range(10))
     letters = tmp_path / "state" / "dead-letters"
 
