@@ -72,7 +72,7 @@ def test_how_lines_are_read_is_part_of_the_plan(
     """Encoding and delimiter are shown where they are not the usual ones."""
     source = '{paths: a.log, encoding: UTF16, delimiter: "\\r\\n"}'
     (tmp_path / "logship.yaml").write_text(f"sources: [{source}, {{paths: b.log}}]\n")
-    assert run("check") == 0
+    assert run("check", "-c", "logship.yaml") == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if ": file, " in line]
     assert "encoding utf-16, lines end with '\\r\\n'" in lines[0]
     assert "encoding" not in lines[1]
