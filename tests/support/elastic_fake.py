@@ -44,6 +44,8 @@ class ElasticFake:
         documents: (index, id) → the document, as created.
         copies: How often each (index, id) was sent and understood.
         bulks: Bulk requests so far, faults included.
+        on_bulk: Called when a bulk request has come, before anything is stored.
+        on_answered: Called when a bulk request was stored and its answer is on its way.
         requests: All requests so far, as ``METHOD path``.
         tls: What it answers under, when it was set before the start; None: plain HTTP.
     """
@@ -56,6 +58,7 @@ class ElasticFake:
         self.fault = ""
         self.script: deque[str] = deque()
         self.on_bulk: Callable[[], None] | None = None
+        self.on_answered: Callable[[], None] | None = None
         self.port = 0
         self.tls: ssl.SSLContext | None = None
         self._loop = asyncio.new_event_loop()
@@ -151,11 +154,16 @@ class ElasticFake:
             b"true" if failed else b"false",
             b",".join(items),
         )
-        return web.Response(
+        response = web.Response(
             body=answer,
             content_type="application/json",
             headers={"X-Elastic-Product": "Elasticsearch"},
         )
+        if self.on_answered is not None:
+            await response.prepare(request)
+            await response.write_eof()
+            self.on_answered()
+        return response
 
     def _store(self, lines: list[bytes], fault: str) -> list[bytes]:
         items = []
