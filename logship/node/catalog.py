@@ -133,6 +133,9 @@ class Catalog:
             properties.setdefault("@timestamp", {"type": "date"})
             composed.aliases = {}
         mapping = composed.compile()
+        limit = int(composed.settings.get("index.mapping.total_fields.limit") or 1000)
+        if mapping.count > limit:
+            raise illegal_argument(f"Limit of total fields [{limit}] has been exceeded")
         shards = int(composed.settings.get("index.number_of_shards", 1))
         self._check_shard_limit(shards)
         settings = {k: v for k, v in composed.settings.items() if v is not None}

@@ -109,14 +109,15 @@ class DocumentReader:
         mapping: Of the index; never changed.
         line: The source, for the places in error messages.
         id_: The document's id, quoted in errors.
-        limits: (number of fields, depth of objects, whether fields beyond are left out).
+        limits: (number of fields, depth of objects, whether fields beyond are left out,
+            characters of a field's name).
     """
 
     def __init__(
-        self, mapping: Mapping, line: bytes, id_: str, limits: tuple[int, int, bool]
+        self, mapping: Mapping, line: bytes, id_: str, limits: tuple[int, int, bool, int]
     ) -> None:
         self._old, self._mapping, self._line, self._id = mapping, mapping, line, id_
-        self._field_limit, self._depth_limit, self._beyond_is_ignored = limits
+        self._field_limit, self._depth_limit, self._beyond_is_ignored, self._longest_name = limits
         self._result = Indexed()
         self._new: dict[str, str] = {}
         self._times: list[int] = []
@@ -233,6 +234,11 @@ class DocumentReader:
                 f"[{name}] within [{within}] is not allowed"
             )
             raise NodeError(400, "strict_dynamic_mapping_exception", reason)
+        if len(name) > self._longest_name:
+            reason = (
+                f"Field name [{name}] is longer than the limit of [{self._longest_name}] characters"
+            )
+            raise NodeError(400, "illegal_argument_exception", reason)
         definition = dynamic.definition_for(self._mapping, full, value)
         type_ = definition.get("type", "object")
         if known is not None:

@@ -88,7 +88,7 @@ class EmptyReply(NodeError):
 class SearchFailed(NodeError):
     """A search that fails in the same way in each of its indices."""
 
-    def __init__(self, failures: Sequence[tuple[str, NodeError]], node_id: str) -> None:
+    def __init__(self, failures: Sequence[tuple[str, NodeError]], node_id: str | None) -> None:
         first = failures[0][1]
         super().__init__(first.status, "search_phase_execution_exception", "all shards failed")
         self._failures, self._node_id = failures, node_id

@@ -49,12 +49,13 @@ class Index:
         return int(self.settings.get("index.number_of_replicas", 1))
 
     @property
-    def limits(self) -> tuple[int, int, bool]:
-        """(fields, depth, whether fields beyond the limit are left out)."""
+    def limits(self) -> tuple[int, int, bool, int]:
+        """(fields, depth, whether fields beyond the limit are left out, characters of a name)."""
         return (
             int(self.settings.get("index.mapping.total_fields.limit", 1000)),
             int(self.settings.get("index.mapping.depth.limit", 20)),
             index_settings.is_on(self.settings, "mapping.total_fields.ignore_dynamic_beyond_limit"),
+            int(self.settings.get("index.mapping.field_name_length.limit", 2**63)),
         )
 
     def closed_error(self) -> NodeError:

@@ -80,6 +80,8 @@ def parse_search(body: Mapping[str, Any], parameters: Request | None = None) -> 
         if not request.query:
             raise illegal_argument("query malformed, empty clause found at [1:11]")
     request.post_filter = body.get("post_filter")
+    if body.get("timeout") is not None:
+        seconds(str(body["timeout"]), "timeout")
     request.size = _whole(body.get("size", 10), "size")
     request.from_ = _whole(body.get("from", 0), "from")
     request.sort = parse_sort(body.get("sort"))

@@ -69,7 +69,7 @@ class Documents:
         for name in ("require_alias", "require_data_stream"):
             if request.flag(name):
                 defaults[name] = True
-        self._check_blocks()
+        self._parts.check_cluster_blocks()
         pipeline = request.parameters.get("pipeline", "_none")
         operations = bulk.parse_bulk(request.body, request.parts.get("index"), defaults)
         if any(one.action == "update" for one in operations):
@@ -89,15 +89,6 @@ class Documents:
         took = int((time.monotonic() - started) * 1000)
         filters = FilterPath(request.parameters.get("filter_path"))
         return Reply(rendered=bulk.render_reply(outcomes, took, filters, style))
-
-    def _check_blocks(self) -> None:
-        for name, text in (
-            ("read_only", "FORBIDDEN/6/cluster read-only (api)"),
-            ("read_only_allow_delete", "FORBIDDEN/13/cluster read-only / allow delete (api)"),
-        ):
-            if self._parts.catalog.cluster_setting(f"cluster.blocks.{name}") == "true":
-                reason = f"blocked by: [{text}];"
-                raise NodeError(403, "cluster_block_exception", reason)
 
     async def write(self, request: Request) -> Reply:
         """Write one document, over an older one if need be."""
@@ -136,7 +127,7 @@ class Documents:
         operation = Operation(action, request.parts["index"], id_, request.body, options)
 
         def execute() -> Outcome:
-            self._check_blocks()
+            self._parts.check_cluster_blocks()
             return self._parts.writer.execute([operation])[0]
 
         outcome = await self._parts.store.write(execute)

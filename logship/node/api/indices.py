@@ -80,6 +80,7 @@ class Indices:
             if key not in {"settings", "mappings", "aliases"}:
                 raise NodeError(400, "parse_exception", f"unknown key [{key}] for create index")
         name = without_date_math(request.parts["index"])
+        self._parts.check_cluster_blocks(name)
         await self._parts.store.write(lambda: self._parts.catalog.create(name, body))
         return acknowledged(shards_acknowledged=True, index=name)
 
@@ -110,6 +111,8 @@ class Indices:
             for name in expression.split(","):
                 self._check_deletable(name)
             found = catalog.resolve(expression, options_of(request, _EVERY))
+            for one in found:
+                self._parts.check_cluster_blocks(one.index.name, deletes=True)
             catalog.delete([one.index for one in found])
 
         await self._parts.store.write(delete)
@@ -148,6 +151,7 @@ class Indices:
 
         def put() -> None:
             for one in resolved(self._parts, request, Options(allow_no_indices=False)):
+                self._parts.check_cluster_blocks(one.index.name)
                 self._parts.catalog.put_mapping(one.index, body)
 
         await self._parts.store.write(put)
@@ -185,6 +189,7 @@ class Indices:
         """Change the settings of indices."""
         body = request.json(required=True)
         body = body.get("settings", body) if set(body) == {"settings"} else body
+        self._parts.check_cluster_blocks()
 
         def put() -> None:
             for one in resolved(self._parts, request, Options(closed=True)):
@@ -209,6 +214,7 @@ class Indices:
     def _set_closed(self, request: Request, *, is_closed: bool) -> list[str]:
         found = resolved(self._parts, request, Options(allow_no_indices=False, closed=True))
         for one in found:
+            self._parts.check_cluster_blocks(one.index.name)
             self._parts.catalog.save(one.index, is_closed=is_closed)
         return [one.index.name for one in found]
 

@@ -18,6 +18,10 @@ NAME = "logship"
 VERSION = "8.19.21"
 EXPAND = "ignore_unavailable allow_no_indices expand_wildcards ignore_throttled"
 _EMPTY_INDEX_BYTES = 249
+_CLUSTER_BLOCKS = {
+    "read_only": "FORBIDDEN/6/cluster read-only (api)",
+    "read_only_allow_delete": "FORBIDDEN/13/cluster read-only / allow delete (api)",
+}
 WAIT = "master_timeout timeout wait_for_active_shards"
 
 
@@ -31,6 +35,24 @@ class Parts:
     contexts: Contexts
     max_content_length: int
     address: str = ""
+
+    def check_cluster_blocks(self, index: str = "", *, deletes: bool = False) -> None:
+        """Refuse a change while the whole cluster is read-only.
+
+        Args:
+            index: What is to be changed, where it is one.
+            deletes: Whether it would free space.
+
+        Raises:
+            NodeError: 403.
+        """
+        for name, text in _CLUSTER_BLOCKS.items():
+            if deletes and name == "read_only_allow_delete":
+                continue
+            if self.catalog.cluster_setting(f"cluster.blocks.{name}") == "true":
+                subject = f"index [{index}] " if index else ""
+                reason = f"{subject}blocked by: [{text}];"
+                raise NodeError(403, "cluster_block_exception", reason)
 
 
 def acknowledged(**more: Any) -> Reply:

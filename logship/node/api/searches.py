@@ -8,7 +8,14 @@ from typing import Any
 
 from logship.node.api.parts import EXPAND, Parts, options_of, resolved
 from logship.node.contexts import Context
-from logship.node.errors import Json, NodeError, illegal_argument, invalid_request, parsing
+from logship.node.errors import (
+    Json,
+    NodeError,
+    SearchFailed,
+    illegal_argument,
+    invalid_request,
+    parsing,
+)
 from logship.node.http.reply import Reply
 from logship.node.http.request import Request, parse_json, seconds
 from logship.node.http.router import Router
@@ -23,6 +30,8 @@ _COUNT = (
 
 
 _ALL = 2**62
+_LONGEST_KEPT_SECONDS = 86_400.0
+_NO_SHARD = "no_shard_available_action_exception"
 
 
 class Searches:
@@ -84,6 +93,9 @@ class Searches:
     ) -> Json:
         started = time.monotonic()
         now = time.time_ns()
+        gone: list[str] = []
+        if context is not None:
+            indices, gone = self._still_there(indices)
 
         def execute() -> Json:
             search = Search(wanted, indices, now, self._parts.catalog.node_id)
@@ -98,7 +110,30 @@ class Searches:
                     found = search.run(connection)
             return search.body(found, int((time.monotonic() - started) * 1000))
 
-        return await self._parts.store.read(execute)
+        body = await self._parts.store.read(execute)
+        if gone:
+            _add_failures(body["_shards"], gone)
+        return body
+
+    def _still_there(self, indices: Sequence[Resolved]) -> tuple[list[Resolved], list[str]]:
+        """Return what is left of the indices of a view, and the names of those that are deleted.
+
+        Raises:
+            NodeError: None is left.
+        """
+        there = self._parts.catalog.indices
+        left: list[Resolved] = []
+        gone: list[str] = []
+        for one in indices:
+            found = there.get(one.index.name)
+            if found is not None and found.uuid == one.index.uuid:
+                left.append(one)
+            else:
+                gone.append(one.index.name)
+        if gone and not left:
+            error = NodeError(503, _NO_SHARD, None)
+            raise SearchFailed([(name, error) for name in gone], None)
+        return left, gone
 
     async def count(self, request: Request) -> Reply:
         """Count what a query matches."""
@@ -168,6 +203,7 @@ class Searches:
             raise invalid_request("[keep_alive] is not specified")
         alive = seconds(keep_alive, "keep_alive")
         indices = self._parts.catalog.resolve(request.parts["index"], options_of(request))
+        self._check_keep_alive(keep_alive, alive, indices)
         snapshot = await self._parts.store.read(self._parts.store.open_snapshot)
         try:
             id_, _context = self._parts.contexts.open(indices, snapshot, alive)
@@ -177,6 +213,15 @@ class Searches:
         total = sum(one.index.shards for one in indices)
         shards = {"total": total, "successful": total, "skipped": 0, "failed": 0}
         return Reply({"id": id_, "_shards": shards})
+
+    def _check_keep_alive(self, text: str, alive: float, indices: Sequence[Resolved]) -> None:
+        if alive > _LONGEST_KEPT_SECONDS and indices:
+            error = illegal_argument(
+                f"Keep alive for request ({text}) is too large. It must be less than (1d). This "
+                "limit can be set by changing the [search.max_keep_alive] cluster level setting."
+            )
+            failures = [(one.index.name, error) for one in indices]
+            raise SearchFailed(failures, self._parts.catalog.node_id)
 
     async def close_pit(self, request: Request) -> Reply:
         """Close a point in time."""
@@ -193,11 +238,13 @@ class Searches:
             raise invalid_request("using [from] is not allowed in a scroll context")
         if wanted.size == 0:
             raise invalid_request("[size] cannot be [0] in a scroll context")
-        alive = seconds(request.parameters["scroll"] or "5m", "scroll")
+        kept = request.parameters["scroll"] or "5m"
+        alive = seconds(kept, "scroll")
         page = wanted.size
         wanted.is_scroll = True
         wanted.size, wanted.track_total_hits = _ALL, _ALL
         indices = resolved(self._parts, request)
+        self._check_keep_alive(kept, alive, indices)
         result = await self._run(wanted, indices)
         hits = result["hits"]["hits"]
         id_, context = self._parts.contexts.open(indices, None, alive)
@@ -242,3 +289,13 @@ class Searches:
         else:
             freed = sum(self._parts.contexts.close(str(one)) for one in listed)
         return Reply({"succeeded": True, "num_freed": freed}, status=200 if freed else 404)
+
+
+def _add_failures(shards: Json, gone: Sequence[str]) -> None:
+    """Say in ``_shards`` that the shards of deleted indices gave nothing."""
+    shards["total"] += len(gone)
+    shards["failed"] += len(gone)
+    reason = {"type": _NO_SHARD, "reason": None}
+    shards.setdefault("failures", []).extend(
+        {"shard": 0, "index": name, "node": None, "reason": reason} for name in gone
+    )

@@ -129,6 +129,7 @@ class Templates:
 
     async def _put(self, kind: str, request: Request, checked: Callable[[], Json]) -> Reply:
         name = request.parts["name"]
+        self._parts.check_cluster_blocks()
 
         def put() -> None:
             if request.flag("create") and name in self._parts.catalog.state[kind]:
@@ -142,6 +143,7 @@ class Templates:
     def _deleter(self, kind: str) -> Handler:
         async def delete(request: Request) -> Reply:
             """Forget templates."""
+            self._parts.check_cluster_blocks()
             patterns = request.parts["name"].split(",")
             there = self._parts.catalog.state[kind]
             names = [

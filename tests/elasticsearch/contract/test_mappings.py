@@ -322,3 +322,58 @@ def test_disabled_object(client: Client, name: str) -> None:
     assert client.ids(name, {"match": {"n.a": 1}}) == []
     found = client.request("GET", f"/{name}/_mapping").json[name]["mappings"]["properties"]
     assert found == properties
+
+
+def test_fields_beyond_the_limit(client: Client, name: str) -> None:
+    """Where it is asked for, fields beyond the limit are listed as ignored instead."""
+    settings = {
+        "index.mapping.total_fields.limit": 2,
+        "index.mapping.total_fields.ignore_dynamic_beyond_limit": True,
+    }
+    client.request("PUT", f"/{name}", {"settings": settings})
+    (item,) = client.create(name, [{"a": 1, "b": 2, "c": 3}])
+    assert item["status"] == 201
+    (hit,) = client.search(name)["hits"]["hits"]
+    assert len(hit["_ignored"]) == 1
+    assert hit["_source"] == {"a": 1, "b": 2, "c": 3}
+
+
+def test_more_fields_than_the_limit(client: Client, name: str) -> None:
+    """An index, or a change of its mapping, with more fields than it may have is refused."""
+    properties = {field: {"type": "long"} for field in "abc"}
+    body = {
+        "settings": {"index.mapping.total_fields.limit": 2},
+        "mappings": {"properties": properties},
+    }
+    answer = client.request("PUT", f"/{name}", body)
+    assert (answer.status, answer.error) == (400, ARGUMENT)
+    assert answer.json["error"]["reason"] == "Limit of total fields [2] has been exceeded"
+    body["mappings"] = {"properties": {"a": {"type": "long"}}}
+    assert client.request("PUT", f"/{name}", body).status == 200
+    answer = client.request("PUT", f"/{name}/_mapping", {"properties": properties})
+    assert (answer.status, answer.error) == (400, ARGUMENT)
+
+
+def test_long_field_name(client: Client, name: str) -> None:
+    """A field's name may be bounded, too."""
+    settings = {"index.mapping.field_name_length.limit": 50}
+    client.request("PUT", f"/{name}", {"settings": settings})
+    fine, bad = client.create(name, [{"x" * 50: 1}, {"inner": {"y" * 51: 1}}])
+    assert (fine["status"], bad["status"]) == (201, 400)
+    reason = f"Field name [{'y' * 51}] is longer than the limit of [50] characters"
+    assert (bad["error"]["type"], bad["error"]["reason"]) == (ARGUMENT, reason)
+
+
+def test_change_of_a_mapping(client: Client, name: str) -> None:
+    """Fields can be added to a mapping, and keep their types."""
+    client.request("PUT", f"/{name}", {"mappings": {"properties": {"a": {"type": "long"}}}})
+    added = {"properties": {"b": {"type": "keyword"}}}
+    assert client.request("PUT", f"/{name}/_mapping", added).status == 200
+    changed = {"properties": {"a": {"type": "keyword"}}}
+    answer = client.request("PUT", f"/{name}/_mapping", changed)
+    assert (answer.status, answer.error) == (400, ARGUMENT)
+    assert answer.json["error"]["reason"] == (
+        "mapper [a] cannot be changed from type [long] to [keyword]"
+    )
+    found = client.request("GET", f"/{name}/_mapping").json[name]["mappings"]["properties"]
+    assert found == {"a": {"type": "long"}, "b": {"type": "keyword"}}

@@ -17,7 +17,7 @@ from logship.node.templates import compile_mapping
 def _after(definition: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
     mapping = compile_mapping(definition, {})
     line = orjson.dumps(document)
-    indexed = DocumentReader(mapping, line, "1", (1000, 20, False)).read(document)
+    indexed = DocumentReader(mapping, line, "1", (1000, 20, False, 2**63)).read(document)
     result: dict[str, Any] = (indexed.mapping or mapping).definition.get("properties", {})
     return result
 

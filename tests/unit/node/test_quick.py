@@ -13,7 +13,7 @@ from logship.node.mapping import Mapping
 from logship.node.quick import quick
 from logship.node.templates import compile_mapping
 
-_LIMITS = (1000, 20, False)
+_LIMITS = (1000, 20, False, 2**63)
 _MAPPING: dict[str, Any] = {
     "dynamic": "false",
     "properties": {
