@@ -156,10 +156,10 @@ class LineForm:
         return data[: len(data) - len(decoder.getstate()[0])]
 
     def is_blank(self, line: bytes, at: int) -> bool:
-        """Whether a line holds nothing but line breaks and NUL bytes."""
-        if self.unit == 1 and self._has_ascii:
-            return not line.strip(b"\0\r" if self.is_plain else b"\0\r\n")
-        return not self.text(line, at).strip(b"\0\r\n")
+        """Whether a line, without the NUL bytes before it, holds nothing but line breaks."""
+        if self.is_plain:
+            return not line.strip(b"\0\r")
+        return not self.text(line, at).strip(_BREAKS)
 
     def mark(self, line: bytes, at: int) -> int:
         """Return the length of the byte order mark that *line* begins with."""
