@@ -24,6 +24,7 @@ from logship.pipeline.held_groups import of_record
 from logship.pipeline.rescues import Rescued, Rescues
 from logship.pipeline.sizes import Sizes
 from logship.pipeline.slots import Slots
+from logship.pipeline.trouble import Trouble
 
 __all__ = ["Delivery", "Totals"]
 
@@ -31,8 +32,6 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 10.0
-SAY_AGAIN_SECONDS = 60.0
-REPEAT_SECONDS = 10.0
 # Two, so that one which alone is to blame does not stop the other; and one more after so many
 # failures, in case all of them are.
 PROBING_BATCHES, FAILURES_PER_PROBE = 2, 16
@@ -62,7 +61,6 @@ class Delivery:
 
     Attributes:
         totals: What became of the records so far.
-        trouble: Why nothing goes out at present, one line; empty while all is well.
     """
 
     def __init__(
@@ -80,11 +78,11 @@ class Delivery:
         letters_fate: str = "they are in the dead-letter file",
     ) -> None:
         self.totals = Totals()
-        self.trouble = ""
         self._buffer, self._sink, self._dead_letters = buffer, sink, dead_letters
         self._slots, self._sizes = Slots(max_in_flight), Sizes(buffer, clock)
         self._rescues = Rescues(buffer, clock)
         self._clock, self._jitter = clock, jitter or random.Random()
+        self._trouble = Trouble(target, clock)
         self._target, self._longest_pause_seconds = target, longest_pause_seconds
         self._letters_fate = letters_fate
         self._held = Held(
@@ -103,11 +101,7 @@ class Delivery:
         self._outstanding = 0
         self._changed = asyncio.Event()
         self._hurried = asyncio.Event()
-        self._failures = self._successes = 0
-        self._wish: float | None = None
-        self._trouble_since = 0.0
-        self._said, self._said_at, self._is_said = "", float("-inf"), False
-        self._item_trouble_after = float("-inf")
+        self._successes = 0
 
     async def open(self) -> None:
         """Take up what earlier runs held, so that it is counted; :meth:`run` does it, too."""
@@ -115,7 +109,12 @@ class Delivery:
 
     def report_trouble(self, trouble: str) -> None:
         """Take note of why nothing can go out before the loop begins; empty: it can."""
-        self.trouble = trouble
+        self._trouble.why = trouble
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing goes out at present, one line; empty while all is well."""
+        return self._trouble.why
 
     @property
     def held(self) -> int:
@@ -148,7 +147,7 @@ class Delivery:
             keeper = group.create_task(self._held.run(self._launch))
             while await self._more():
                 await self._slots.acquire()
-                probing = PROBING_BATCHES + self._failures // FAILURES_PER_PROBE
+                probing = PROBING_BATCHES + self._trouble.failures // FAILURES_PER_PROBE
                 if self.trouble and self._outstanding >= probing:
                     # What waits in the buffer makes fuller batches later.
                     self._slots.release()
@@ -200,7 +199,7 @@ class Delivery:
                 if result.verdict in ("retry", "pause"):
                     if 0 <= others < self._successes:
                         pauses = failed_alone = failed_alone + 1
-                        self._say_put_off(len(batch), result.cause)
+                        self._trouble.put_off(len(batch), result.cause)
                     else:
                         self._enter_trouble(result)
                     others = self._successes
@@ -229,7 +228,7 @@ class Delivery:
         """One attempt in trouble: waiting batches take turns, each after a pause."""
         async with self._turn:
             if self.trouble:
-                await self._pause(self._failures, self._wish)
+                await self._pause(self._trouble.failures, self._trouble.wish)
             await self._slots.acquire()
             try:
                 return await self._attempt(batch)
@@ -253,44 +252,11 @@ class Delivery:
         return result
 
     def _enter_trouble(self, result: BatchResult) -> None:
-        self._failures += 1
-        self._wish = result.retry_after_seconds
-        now = self._clock.monotonic()
-        is_news = not self.trouble or result.cause != self._said
-        if not self.trouble:
-            self._trouble_since = now
-        self.trouble = result.cause or "refused"
-        if now >= self._said_at + (REPEAT_SECONDS if is_news else SAY_AGAIN_SECONDS):
-            self._said, self._said_at, self._is_said = result.cause, now, True
-            self._say(result)
+        self._trouble.enter(result)
         self._changed.set()
 
-    def _say(self, result: BatchResult) -> None:
-        if result.verdict == "pause":
-            log.error(
-                "%s refuses what is sent (%s). Nothing is dropped: delivery waits and goes on by "
-                "itself. %s",
-                self._target,
-                result.cause,
-                _what_to_do(result.cause),
-            )
-        else:
-            log.warning(
-                "%s cannot take records now (%s). Nothing is lost: they are kept and sent again.",
-                self._target,
-                result.cause,
-            )
-
     def _leave_trouble(self, attempt_started: float) -> None:
-        if self.trouble and attempt_started >= self._trouble_since:
-            if self._is_said:
-                log.info(
-                    "%s takes records again, after %.1f s.",
-                    self._target,
-                    self._clock.monotonic() - self._trouble_since,
-                )
-            self.trouble, self._failures, self._wish = "", 0, None
-            self._is_said = False
+        if self._trouble.leave(attempt_started):
             self._changed.set()
             self._held.wake()
 
@@ -319,7 +285,7 @@ class Delivery:
         again = result.retryable
         self.totals.retried += len(again)
         if again:
-            self._say_put_off(len(again), result.cause)
+            self._trouble.put_off(len(again), result.cause)
         return [batch.select(again)] if again else []
 
     def _delivered(self, documents: Documents) -> None:
@@ -360,29 +326,19 @@ class Delivery:
                 await self._dead_letters.write(letters)
             except OSError as error:
                 attempt += 1
-                self._say_dead_letters(f"Cannot write dead letters: {error}. They wait in memory.")
+                self._trouble.detail(
+                    logging.ERROR, f"Cannot write dead letters: {error}. They wait in memory."
+                )
                 await self._pause(attempt, None)
             else:
                 break
         self.totals.dead_letters += len(letters)
         refusal = letters[0][1]
-        self._say_dead_letters(
+        self._trouble.detail(
+            logging.ERROR,
             f"{self._target} refused {len(letters)} records for good; {self._letters_fate}. "
-            f"The first: {refusal.type}: {refusal.reason[:300]}"
+            f"The first: {refusal.type}: {refusal.reason[:300]}",
         )
-
-    def _say_dead_letters(self, text: str) -> None:
-        now = self._clock.monotonic()
-        if now >= self._item_trouble_after:
-            self._item_trouble_after = now + REPEAT_SECONDS
-            log.error(text)
-
-    def _say_put_off(self, count: int, cause: str) -> None:
-        now = self._clock.monotonic()
-        if now >= self._item_trouble_after:
-            self._item_trouble_after = now + REPEAT_SECONDS
-            log.warning("%s put off %d records (%s); they are sent again.",
-                        self._target, count, cause)  # fmt: skip
 
     async def _pause(self, attempt: int, wish: float | None) -> None:
         """Full jitter: anything up to a bound that doubles, or as long as the server wishes."""
@@ -395,13 +351,3 @@ class Delivery:
                 await self._hurried.wait()
         except TimeoutError:
             pass
-
-
-def _what_to_do(cause: str) -> str:
-    if cause.startswith("HTTP 401"):
-        return "Check elasticsearch.api_key, or username and password."
-    if "cluster_block_exception" in cause:
-        return "Free disk space there, or lift the block."
-    if cause.startswith("HTTP 403"):
-        return "The key or user needs create_doc and auto_configure on the indices."
-    return "Check elasticsearch.hosts: is this the address of Elasticsearch itself?"

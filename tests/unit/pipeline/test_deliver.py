@@ -274,6 +274,48 @@ def test_servers_wish_is_respected() -> None:
     assert run(work) >= 0.2
 
 
+def test_pushed_back_for_ever() -> None:
+    """A server that answers 429 to everything gets whole batches, one at a time, and no halves."""
+
+    async def work() -> None:
+        bench = Bench(*[BatchResult(verdict="retry", cause="HTTP 429: full")] * 300, records=10)
+        await bench.put(40)
+        await bench.finish()
+        assert {len(batch) for batch in bench.sink.batches} == {10}
+        assert bench.delivery._slots.limit >= 1
+        assert max(bench.jitter.bounds) == 10.0
+
+    run(work)
+
+
+def test_servers_wish_to_one_batch_alone() -> None:
+    """A batch that is pushed back while others go through waits as long as it was told to."""
+
+    async def work() -> float:
+        wish = BatchResult(verdict="retry", cause="HTTP 429: full", retry_after_seconds=0.2)
+        refusals = iter([wish] * 3)
+        moments: list[float] = []
+
+        def rule(documents: Documents) -> BatchResult | None:
+            if 0 not in numbers_of(documents):
+                return None
+            moments.append(asyncio.get_running_loop().time())
+            return next(refusals, None)
+
+        bench = Bench(rule=rule, records=1)
+        await bench.put(1)
+        delivering = asyncio.create_task(bench.delivery.run())
+        while len(moments) < 4:
+            await bench.put(1)
+            await asyncio.sleep(0.005)
+        bench.buffer.close()
+        await delivering
+        bench.check()
+        return min(later - earlier for earlier, later in zip(moments, moments[1:], strict=False))
+
+    assert run(work) >= 0.2
+
+
 def test_hurry_ends_a_pause() -> None:
     """What waits for the server's wish goes at once when it is hurried."""
 

@@ -1,0 +1,97 @@
+"""Whether Elasticsearch takes anything at present, and what is said of it in the log."""
+
+from __future__ import annotations
+
+import logging
+
+from logship.interfaces import Clock
+from logship.model import BatchResult
+
+__all__ = ["Trouble"]
+
+log = logging.getLogger(__name__)
+
+SAY_AGAIN_SECONDS = 60.0
+REPEAT_SECONDS = 10.0
+
+
+class Trouble:
+    """What is known of a server that refuses whole requests; empty while it does not.
+
+    Attributes:
+        why: One line; empty while all is well.
+        failures: Requests refused since it began.
+        wish: The seconds that the server wants to be left alone; None when it did not say.
+    """
+
+    def __init__(self, target: str, clock: Clock) -> None:
+        self.why, self.failures = "", 0
+        self.wish: float | None = None
+        self._target, self._clock = target, clock
+        self._since = 0.0
+        self._said, self._said_at, self._is_said = "", float("-inf"), False
+        self._detail_after = float("-inf")
+
+    def enter(self, result: BatchResult) -> None:
+        """A whole request was refused, or not answered."""
+        self.failures += 1
+        self.wish = result.retry_after_seconds
+        now = self._clock.monotonic()
+        is_news = not self.why or result.cause != self._said
+        if not self.why:
+            self._since = now
+        self.why = result.cause or "refused"
+        if now >= self._said_at + (REPEAT_SECONDS if is_news else SAY_AGAIN_SECONDS):
+            self._said, self._said_at, self._is_said = result.cause, now, True
+            self._say(result)
+
+    def leave(self, attempt_started: float) -> bool:
+        """A request was answered that began then; returns whether that ends the trouble."""
+        if not self.why or attempt_started < self._since:
+            return False
+        if self._is_said:
+            seconds = self._clock.monotonic() - self._since
+            log.info("%s takes records again, after %.1f s.", self._target, seconds)
+        self.why, self.failures, self.wish = "", 0, None
+        self._is_said = False
+        return True
+
+    def put_off(self, count: int, cause: str) -> None:
+        """Say that some records are sent again, at most every 10 s."""
+        self.detail(
+            logging.WARNING,
+            f"{self._target} put off {count} records ({cause}); they are sent again.",
+        )
+
+    def detail(self, level: int, text: str) -> None:
+        """Say what concerns some records only, at most every 10 s."""
+        now = self._clock.monotonic()
+        if now >= self._detail_after:
+            self._detail_after = now + REPEAT_SECONDS
+            log.log(level, text)
+
+    def _say(self, result: BatchResult) -> None:
+        if result.verdict == "pause":
+            log.error(
+                "%s refuses what is sent (%s). Nothing is dropped: delivery waits and goes on by "
+                "itself. %s",
+                self._target,
+                result.cause,
+                _what_to_do(result.cause),
+            )
+        else:
+            log.warning(
+                "%s cannot take records now (%s). Nothing is lost: they are kept and sent again.",
+                self._target,
+                result.cause,
+            )
+
+
+def _what_to_do(cause: str) -> str:
+    if cause.startswith("HTTP 401"):
+        return "Check elasticsearch.api_key, or username and password."
+    if "cluster_block_exception" in cause:
+        return "Free disk space there, or lift the block."
+    if cause.startswith("HTTP 403"):
+        return "The key or user needs create_doc and auto_configure on the indices."
+    return "Check elasticsearch.hosts: is this the address of Elasticsearch itself?"
