@@ -130,6 +130,7 @@ class Delivery:
         """End the pauses that are under way: what waits is tried again at once."""
         self._hurried.set()
         self._hurried = asyncio.Event()
+        self._trouble.hurry()
         self._held.hurry()
 
     def park(self) -> None:
@@ -202,6 +203,8 @@ class Delivery:
                         self._trouble.put_off(len(batch), result.cause)
                     else:
                         self._enter_trouble(result)
+                        # Its own wait: others may end the trouble before it is over.
+                        pauses = int(result.retry_after_seconds is not None)
                     others = self._successes
                 rest = await self._settle(batch, result)
                 if rest and result.verdict == "items":

@@ -21,12 +21,11 @@ class Trouble:
     Attributes:
         why: One line; empty while all is well.
         failures: Requests refused since it began.
-        wish: The seconds that the server wants to be left alone; None when it did not say.
     """
 
     def __init__(self, target: str, clock: Clock) -> None:
         self.why, self.failures = "", 0
-        self.wish: float | None = None
+        self._left_alone_until = float("-inf")
         self._target, self._clock = target, clock
         self._since = 0.0
         self._said, self._said_at, self._is_said = "", float("-inf"), False
@@ -35,8 +34,8 @@ class Trouble:
     def enter(self, result: BatchResult) -> None:
         """A whole request was refused, or not answered."""
         self.failures += 1
-        self.wish = result.retry_after_seconds
         now = self._clock.monotonic()
+        self._left_alone_until = now + (result.retry_after_seconds or 0.0)
         is_news = not self.why or result.cause != self._said
         if not self.why:
             self._since = now
@@ -52,9 +51,19 @@ class Trouble:
         if self._is_said:
             seconds = self._clock.monotonic() - self._since
             log.info("%s takes records again, after %.1f s.", self._target, seconds)
-        self.why, self.failures, self.wish = "", 0, None
+        self.why, self.failures = "", 0
+        self.hurry()
         self._is_said = False
         return True
+
+    @property
+    def wish(self) -> float:
+        """For how many seconds the server still wants to be left alone."""
+        return max(0.0, self._left_alone_until - self._clock.monotonic())
+
+    def hurry(self) -> None:
+        """Forget that wish."""
+        self._left_alone_until = float("-inf")
 
     def put_off(self, count: int, cause: str) -> None:
         """Say that some records are sent again, at most every 10 s."""

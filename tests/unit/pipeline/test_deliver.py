@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -311,7 +312,7 @@ def test_servers_wish_to_one_batch_alone() -> None:
         bench.buffer.close()
         await delivering
         bench.check()
-        return min(later - earlier for earlier, later in zip(moments, moments[1:], strict=False))
+        return min(later - earlier for earlier, later in pairwise(moments))
 
     assert run(work) >= 0.2
 
