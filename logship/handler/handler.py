@@ -102,7 +102,6 @@ class LogshipHandler(logging.Handler):
         ca_certs: str | os.PathLike[str] | None = None,
         verify: bool = True,
     ) -> None:
-        super().__init__(level_number(level))
         bytes_, records = size_of("max_bytes", max_bytes), size_of("max_records", max_records)
         policy = overflow_of(overflow, spool_dir)
         self._settings = LifeSettings(
@@ -123,6 +122,7 @@ class LogshipHandler(logging.Handler):
                 spools=policy == "spool",
             ),
         )
+        number = level_number(level)
         constants = {
             "service": service or os.environ.get("LOGSHIP_SERVICE"),
             "environment": environment,
@@ -131,6 +131,8 @@ class LogshipHandler(logging.Handler):
         self._constants = {key: value for key, value in constants.items() if value}
         self._names, self._extra_field = IndexNames(index), extra_field
         self._life = self._new_life()
+        # Last: logging closes at exit what it knows, also when an argument was refused.
+        super().__init__(number)
         process.register(self)
 
     def _new_life(self) -> Life:

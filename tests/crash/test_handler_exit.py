@@ -328,3 +328,46 @@ def test_a_pause_is_cut_short_at_the_end(server: FussyFake) -> None:
     assert ended.status == 0
     assert server.found() == messages(500)
     assert ended.exit_seconds <= at_most(1.0)
+
+
+class Closed(FussyFake):
+    """One of its indices is closed."""
+
+    is_closed = True
+
+    def _store(self, lines: list[bytes], fault: str) -> list[bytes]:
+        items = []
+        for action, source in zip(lines[0:-1:2], lines[1::2], strict=True):
+            if self.is_closed and b'"all-closed' in action:
+                items.append(INDEX_CLOSED)
+            else:
+                items += super()._store([action, source, b""], fault)
+        return items
+
+
+INDEX_CLOSED = (
+    b'{"create":{"status":400,"error":{"type":"index_closed_exception","reason":"closed"}}}'
+)
+
+
+def test_a_closed_index_keeps_no_other_back(spool: Path) -> None:
+    """Its records wait, and are spooled at the end; those of other indices are delivered."""
+    script = """
+for number in range(200):
+    kind = "closed" if number % 2 else "open"
+    log.info("record %d", number, extra={"kind": kind})
+wait_until(lambda: handler.stats().delivered == 100)
+finish()
+"""
+    log_later = 'log.info("x", extra={"kind": "later"})\nfinish()\n'
+    options = {"index": "all-{kind}-%Y", "extra_field": None, "spool_dir": str(spool)}
+    with Closed() as server:
+        ended = run(script, server.url, exit_deadline="1s", **options)
+        assert ended.status == 0
+        assert server.found("kind") == {"open": 100}
+        assert "100 records delivered, 100 spooled" in ended.err
+        server.is_closed = False
+        later = run(log_later, server.url, exit_deadline="30s", **options)
+        assert (later.status, later.err) == (0, "")
+        assert server.found("kind") == {"open": 100, "closed": 100, "later": 1}
+    assert envelopes(spool) == []

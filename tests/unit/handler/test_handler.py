@@ -37,6 +37,15 @@ def test_wrong_arguments_are_said(arguments: dict[str, Any], text: str) -> None:
         LogshipHandler(**arguments)
 
 
+def test_a_refused_handler_is_none_of_loggings() -> None:
+    """Else the end of the process would meet half a handler, and say so beside the mistake."""
+    with pytest.raises(ValueError, match="overflow") as refused:
+        LogshipHandler(overflow="explode")
+    known = [reference() for reference in logging._handlerList]  # type: ignore[attr-defined]
+    assert not any(isinstance(handler, LogshipHandler) for handler in known)
+    assert refused.value.__traceback__ is not None  # which holds on to it
+
+
 def test_units_and_numbers() -> None:
     """Both are read."""
     assert size_of("x", "64KiB") == 65536
