@@ -2,13 +2,16 @@
 
 One database, ``checkpoints.db``, in WAL mode with ``synchronous=FULL``. Final tables::
 
-    meta         key → value: format, host id, boot id
+    meta         key → value: format, host id, boot id; ``routing NAME``: the settings that
+                 decided ids and indices of what the source NAME has read, as JSON
     files        one row per file content: where it lies (a path that is no UTF-8 as a BLOB),
                  how to recognise it, up to where it is confirmed
     first_lines  digest of a content's first line → its salt and seed; kept beyond the file
     day_marks    (file, offset) → day: which day's rules hold from that offset on; as
                  ``YYYY-MM-DD``, or ``first/last`` for bytes written while no agent ran
     split_marks  (seed, start, end): a boundary that time or stopping made, and not the bytes
+    read_limits  file → offset behind which nothing was given out yet; without a row, that is
+                 ``READ_LIMIT_BYTES``
 
 All work happens on one thread of the store's own. Calls that arrive while a transaction runs
 are committed together in the next one.
@@ -19,19 +22,22 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from logship.errors import StateError
 
-__all__ = ["Checkpoint", "CheckpointStore", "FileRow"]
+__all__ = ["READ_LIMIT_BYTES", "Checkpoint", "CheckpointStore", "FileRow"]
 
 FORMAT = 1
 FIRST_LINES_SECONDS = 400 * 86_400.0  # for so long the first line of a content that is gone is kept
 FILE_NAME = "checkpoints.db"
+# So much may be read beyond what is known to be read: a note of it costs a sync.
+READ_LIMIT_BYTES = 64 << 20
 
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -68,6 +74,10 @@ CREATE TABLE split_marks (
   PRIMARY KEY (seed, start)
 ) WITHOUT ROWID;
 """
+# Not in the first databases of this format.
+_LATER_TABLES = """
+CREATE TABLE IF NOT EXISTS read_limits (file INTEGER PRIMARY KEY, "limit" INTEGER NOT NULL);
+"""
 
 _COLUMNS = (
     "id, source, path, device, inode, fingerprint, first_line, salt, seed, offset, tail, "
@@ -98,6 +108,7 @@ class FileRow:
     format: str = ""
     day_marks: tuple[tuple[int, str], ...] = ()
     split_marks: tuple[tuple[int, int], ...] = ()
+    read_limit: int = READ_LIMIT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +159,7 @@ class CheckpointStore:
         self.moved_aside: Path | None = None
         self._now = now
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="logship-store")
+        self._lock = threading.Lock()  # of the connection, for what is not done on the pool
         self._waiting: list[tuple[_Work, asyncio.Future[object]]] = []
         self._flusher: asyncio.Task[None] | None = None
         try:
@@ -158,10 +170,11 @@ class CheckpointStore:
             raise StateError(f"{self.path}: cannot open the checkpoint store: {error}") from error
 
     def files(self, source: str) -> list[FileRow]:
-        """Return every content that *source* knows, marks included. For use at start."""
+        """Return every content that *source* knows, marks included. Blocking."""
         query = f"SELECT {_COLUMNS} FROM files WHERE source = ? ORDER BY id"
-        rows = self._db.execute(query, (source,)).fetchall()
-        return [self._with_marks(FileRow(*row)) for row in rows]
+        with self._lock:
+            rows = self._db.execute(query, (source,)).fetchall()
+            return [self._with_marks(FileRow(*row)) for row in rows]
 
     def adopt(self, source: str, others: Collection[str], is_named: Callable[[str], object]) -> int:
         """Give *source* the contents of sources that are no more; returns how many.
@@ -184,6 +197,14 @@ class CheckpointStore:
             self._db.executemany("UPDATE files SET source = ? WHERE id = ?", found)
         return len(found)
 
+    def others(self, names: Collection[str]) -> list[tuple[str, str]]:
+        """Return source and path of every content of sources that are not in *names*.
+
+        For use at start.
+        """
+        rows = self._db.execute("SELECT source, path FROM files ORDER BY id").fetchall()
+        return [(source, os.fsdecode(path)) for source, path in rows if source not in names]
+
     def meta(self, key: str) -> str | None:
         """Return a value of the table ``meta``. For use at start."""
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
@@ -193,6 +214,11 @@ class CheckpointStore:
         """Set a value of the table ``meta``, durably. For use at start."""
         with self._db:
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def drop_meta(self, key: str) -> None:
+        """Remove a value of the table ``meta``, durably. For use at start."""
+        with self._db:
+            self._db.execute("DELETE FROM meta WHERE key = ?", (key,))
 
     async def salts(self, first_line: bytes) -> set[bytes]:
         """Return the salts of every content known that begins with this line's digest."""
@@ -244,8 +270,16 @@ class CheckpointStore:
             )
         )
 
-    async def save(self, checkpoints: Iterable[Checkpoint]) -> None:
-        """Save checkpoints, all in one transaction."""
+    async def set_read_limit(self, file: int, limit: int) -> None:
+        """Note that *file* may be read up to *limit*, and was read no further."""
+        await self._commit(
+            lambda db: db.execute("INSERT OR REPLACE INTO read_limits VALUES (?, ?)", (file, limit))
+        )
+
+    async def save(
+        self, checkpoints: Iterable[Checkpoint], meta: Mapping[str, str] | None = None
+    ) -> None:
+        """Save checkpoints, and values of the table ``meta``, all in one transaction."""
         rows = [
             (
                 c.offset, c.tail, c.last_time, c.size, _stored(c.path), c.device, c.inode,
@@ -253,15 +287,18 @@ class CheckpointStore:
             )
             for c in checkpoints
         ]  # fmt: skip
-        if rows:
-            await self._commit(
-                lambda db: db.executemany(
-                    "UPDATE files SET offset = ?, tail = ?, last_time = ?, size = ?, path = ?, "
-                    "device = ?, inode = ?, fingerprint = ?, gone_at = ?, confirmed_at = ? "
-                    "WHERE id = ?",
-                    rows,
-                )
+
+        def work(db: sqlite3.Connection) -> None:
+            db.executemany(
+                "UPDATE files SET offset = ?, tail = ?, last_time = ?, size = ?, path = ?, "
+                "device = ?, inode = ?, fingerprint = ?, gone_at = ?, confirmed_at = ? "
+                "WHERE id = ?",
+                rows,
             )
+            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", (meta or {}).items())
+
+        if rows or meta:
+            await self._commit(work)
 
     async def seen(self, files: Iterable[int], boot: str) -> None:
         """Note that contents were found as they were, under the boot id *boot*."""
@@ -302,6 +339,7 @@ class CheckpointStore:
             )
             db.executemany("DELETE FROM files WHERE id = ?", keys)
             db.executemany("DELETE FROM day_marks WHERE file = ?", keys)
+            db.executemany("DELETE FROM read_limits WHERE file = ?", keys)
 
         if keys:
             await self._commit(work)
@@ -346,7 +384,7 @@ class CheckpointStore:
             self._flusher = None
 
     def _transaction(self, works: list[_Work]) -> list[object]:
-        with self._db:
+        with self._lock, self._db:
             self._db.execute("BEGIN IMMEDIATE")
             return [
                 None if isinstance(result := work(self._db), sqlite3.Cursor) else result
@@ -361,8 +399,16 @@ class CheckpointStore:
             'SELECT start, "end" FROM split_marks WHERE seed = ? AND "end" >= ? ORDER BY start',
             (row.seed, row.offset),
         ).fetchall()
-        path = os.fsdecode(row.path)
-        return replace(row, path=path, day_marks=tuple(days), split_marks=tuple(splits))
+        limit = self._db.execute(
+            'SELECT "limit" FROM read_limits WHERE file = ?', (row.id,)
+        ).fetchone()
+        return replace(
+            row,
+            path=os.fsdecode(row.path),
+            day_marks=tuple(days),
+            split_marks=tuple(splits),
+            read_limit=READ_LIMIT_BYTES if limit is None else limit[0],
+        )
 
     def _forget_first_lines(self) -> None:
         """Bound the table: what was last written so long ago is not read again."""
@@ -392,6 +438,8 @@ class CheckpointStore:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             is_current = self._is_current(db)
+            if is_current:
+                db.executescript(_LATER_TABLES)
         except sqlite3.OperationalError:
             raise
         except sqlite3.DatabaseError:

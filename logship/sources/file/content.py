@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import replace
 
-from logship.checkpoints.store import Checkpoint, CheckpointStore, FileRow
+from logship.checkpoints.store import READ_LIMIT_BYTES, Checkpoint, CheckpointStore, FileRow
 from logship.checkpoints.tracker import Tracker
 from logship.ids import tail_digest
 from logship.interfaces import MakeMemory
@@ -24,6 +24,7 @@ class FileContent:
         state: What the source's route remembers.
         size: In bytes, as last seen.
         read_to: Offset up to which it was given out when it was parked; 0 before.
+        read_limit: Nothing behind this offset was given out, by any run; durable.
     """
 
     def __init__(self, row: FileRow, store: CheckpointStore, make_memory: MakeMemory) -> None:
@@ -33,6 +34,7 @@ class FileContent:
         self.state = make_memory(row.seed.encode(), row.path, row.last_time, row.format)
         self._days = list(row.day_marks)
         self.splits = list(row.split_marks)
+        self.read_limit = row.read_limit
         self._saved_offset, self._saved_place = row.offset, _place(row)
         self.fingerprint = row.fingerprint
         self._saved_fingerprint = len(row.fingerprint)
@@ -89,6 +91,7 @@ class FileContent:
             gone_at=self.gone_at,
             day_marks=tuple(self._days),
             split_marks=tuple(self.splits),
+            read_limit=self.read_limit,
         )
 
     def day_at(self, offset: int) -> tuple[str, int | None]:
@@ -112,6 +115,16 @@ class FileContent:
         self._days = [mark for mark in self._days if mark[0] != offset]
         self._days.append((offset, day))
         self._days.sort()
+
+    async def extend_read_limit(self, end: int) -> None:
+        """Note durably that it is read up to *end*, and perhaps well beyond.
+
+        Raises:
+            OSError, sqlite3.Error: It is not durable; nothing behind the limit may be given out.
+        """
+        limit = end + READ_LIMIT_BYTES
+        await self._store.set_read_limit(self.row.id, limit)
+        self.read_limit = limit
 
     async def mark_split(self, start: int, end: int) -> None:
         """Note durably that the event at *start* ends at *end*, whatever follows there."""

@@ -49,6 +49,8 @@ class SourceContext:
     Attributes:
         pool: Where files are looked at; a hung mount stops only its own.
         once: Whether what is there is read to its end, and that is all.
+        is_finishing: Whether only what may have been read before is read again, and no file that
+            is new.
         look_again: Says that the folders are to be looked at in so many seconds, at the latest
             when that is due anyway.
     """
@@ -64,6 +66,7 @@ class SourceContext:
     counts: Counts
     look_again: Callable[[float], None]
     once: bool
+    is_finishing: bool = False
 
     async def in_thread(self, function: Callable[[], T]) -> T:
         """Return what *function* does on the pool."""

@@ -214,7 +214,8 @@ class Guess:
         """Return the rows that lay at *path* and may be what is there now, the inode *key*."""
         near = (*self._here.get(key, ()), *self._elsewhere)
         found = {row.id: row for row in near if row.path == path and row.id not in self._taken}
-        return list(found.values())
+        # The one that was there last comes first.
+        return sorted(found.values(), key=lambda row: (row.gone_at is not None, -row.id))
 
     def take(self, row: FileRow) -> None:
         """Let no other file be taken for *row*."""

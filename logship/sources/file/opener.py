@@ -6,7 +6,7 @@ import logging
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -24,7 +24,7 @@ from logship.sources.file.identity import Candidate
 from logship.sources.file.known import Guess, find_inode
 from logship.sources.file.opening import Opened, readable, take_up
 from logship.sources.file.parking import DESCRIPTORS, ParkedFile
-from logship.sources.file.rotation_names import originals
+from logship.sources.file.rotation_names import is_copy_name, originals
 from logship.sources.file.seeding import Beginning, Seeding, say_formats
 from logship.sources.file.tailer import Tailer, day_of
 
@@ -101,6 +101,7 @@ class Opener:
             opened.file, path, position=position, clock=context.clock, pool=context.pool,
             max_line_bytes=context.settings.max_line_bytes, form=_form_of(context.settings),
             skips_long_lines=context.settings.long_lines == "skip",
+            is_finishing=context.is_finishing,
         )  # fmt: skip
         if row is not None:
             try:
@@ -255,6 +256,9 @@ class Opener:
         await self._supersede(guess, opened.candidate)
         if self._is_done_with(opened, file):
             return
+        if opened.row is None and context.is_finishing:
+            await context.in_thread(opened.file.close)
+            return
         await self.begin(opened, file.path, file.modified)
         if self._at_first:
             self._at_first.discard(file.key)
@@ -326,18 +330,26 @@ class Opener:
         return opened
 
     async def _leave_deleted(self, opened: Opened, path: str) -> Opened:
-        """Close the deleted file that was tailed at *path* when *opened* goes on with it."""
-        context = self._context
-        tailer = context.open_files.last_at(path)
-        if tailer is None or tailer.content is None:
-            return opened
-        row, candidate = tailer.content.current(), opened.candidate
-        if not await context.in_thread(partial(goes_on, candidate, row, tailer.file)):
-            return opened
-        context.open_files.release(tailer)
-        context.known.closed(tailer.content, None)
-        await tailer.close()
-        return replace(opened, row=row)
+        """Close the deleted file that *opened*, at *path*, goes on with.
+
+        It may have been rotated since it took the other's place: a related name is enough.
+        """
+        context, candidate = self._context, opened.candidate
+        for tailer in context.open_files:
+            content = tailer.content
+            if (
+                content is None
+                or not begins_alike(content.fingerprint, candidate.fingerprint)
+                or not _are_related(tailer.path, path)
+            ):
+                continue
+            row = content.current()
+            if await context.in_thread(partial(goes_on, candidate, row, tailer.file)):
+                context.open_files.release(tailer)
+                context.known.closed(content, None)
+                await tailer.close()
+                return replace(opened, row=row)
+        return opened
 
     def _may_be_copy(self, file: Found, candidate: Candidate) -> bool:
         """Whether *file* may be the copy, half written yet, of a file that is tailed.
@@ -346,11 +358,9 @@ class Opener:
         has not grown for ``rotate_wait``: then it is a file of its own.
         """
         context = self._context
-        folder, name = os.path.split(file.path)
-        paths = {os.path.join(folder, original) for original in originals(name)}
         if context.once or not any(
             begins_alike(candidate.fingerprint, fingerprint)
-            for fingerprint in self._fingerprints_at(paths)
+            for fingerprint in self._fingerprints_near(file.path)
         ):
             return False
         now = context.clock.monotonic()
@@ -361,16 +371,18 @@ class Opener:
         context.look_again(COPY_SECONDS)
         return now - since < context.settings.rotate_wait_seconds
 
-    def _fingerprints_at(self, paths: Collection[str]) -> Iterator[bytes]:
-        """Yield the beginnings of the files of this source that lie at one of *paths*."""
-        if not paths:
-            return
+    def _fingerprints_near(self, path: str) -> Iterator[bytes]:
+        """Yield the beginnings of the files whose copy may lie at *path*.
+
+        An open one may have been renamed since it was copied.
+        """
         context = self._context
+        folder, name = os.path.split(path)
         for tailer in context.open_files:
-            if tailer.path in paths and tailer.content is not None:
+            if tailer.content is not None and _are_related(tailer.path, path):
                 yield tailer.content.fingerprint
-        for path in paths:
-            parked = context.parking.at(path)
+        for original in originals(name):
+            parked = context.parking.at(os.path.join(folder, original))
             if parked is not None and parked[1].row is not None:
                 row = context.known.resting(parked[1].row)
                 if row is not None:
@@ -440,6 +452,13 @@ class Opener:
             if seen < size:
                 await content.mark_day(seen, f"{content.last_day}/{today}")
             await content.mark_day(size, today)
+
+
+def _are_related(path: str, other: str) -> bool:
+    """Whether rotation may have made one of the names of the other, in one folder."""
+    (folder, name), (other_folder, other_name) = os.path.split(path), os.path.split(other)
+    return folder == other_folder and (name == other_name or is_copy_name(name, other_name)
+                                       or is_copy_name(other_name, name))  # fmt: skip
 
 
 def _taken_up(file: Found, guess: Guess, pool: ThreadPoolExecutor) -> Opened | OSError | None:

@@ -83,7 +83,8 @@ class Reader:
             if not tailer.at_end:
                 self._context.open_files.make_ready(tailer)
                 return
-        await self._at_end(tailer, ingest)
+        if not self._context.is_finishing:
+            await self._at_end(tailer, ingest)
 
     async def _ingest(self, tailer: Tailer, chunks: Sequence[Chunk], ingest: Ingest) -> None:
         for chunk in chunks:

@@ -59,16 +59,24 @@ class FileSource:
         pool: ThreadPoolExecutor,
         make_memory: MakeMemory,
         once: bool = False,
+        is_finishing: bool = False,
     ) -> None:
+        """Make a source that has not begun.
+
+        Args:
+            once: Read what is there, and end.
+            is_finishing: Read only what some run may have read and not seen confirmed, and end.
+        """
         self.settings = settings
-        self._clock, self._once = clock, once
+        once = once or is_finishing
+        self._clock, self._once, self._is_finishing = clock, once, is_finishing
         self._open_files, self._parking = OpenFiles(), Parking()
         self._known = KnownContents(settings.name, store, make_memory, seeding.boot_id)
         self.contents: dict[int, FileContent] = self._known.contents
         self._complaints, self._counts = Complaints(settings.name, clock), Counts()
         context = SourceContext(
             settings, store, clock, pool, self._known, self._open_files, self._parking,
-            self._complaints, self._counts, self._look_again, once,
+            self._complaints, self._counts, self._look_again, once, is_finishing,
         )  # fmt: skip
         self._in_thread = context.in_thread
         self._opener = Opener(context, seeding)
@@ -143,6 +151,8 @@ class FileSource:
         is_stopping = False
         while True:
             now = self._clock.monotonic()
+            if self._stop_by is not None and self._is_finishing:
+                return
             if self._stop_by is not None and not is_stopping:
                 is_stopping, last_progress, next_scan = True, now, now
                 for tailer in self._open_files:  # what came since is not lost on us
@@ -167,7 +177,8 @@ class FileSource:
                     return
                 continue
             if self._once and self._look_by == NEVER:
-                await self._reader.finish_all(ingest)
+                if not self._is_finishing:
+                    await self._reader.finish_all(ingest)
                 return
             if self._is_done(last_progress):
                 await self._reader.finish_deleted(ingest)
@@ -362,7 +373,8 @@ class FileSource:
             has_read |= await self._reader.turn(ingest)
         await self._idle.park(self._idle.resting(ingest))
         if self._once and len(self._open_files) == before and not has_read:
-            await self._reader.finish_all(ingest)
+            if not self._is_finishing:
+                await self._reader.finish_all(ingest)
             for tailer in self._open_files:
                 await self._reader.close(tailer)
         return has_read or len(self._open_files) < before

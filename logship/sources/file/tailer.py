@@ -54,7 +54,13 @@ class Tailer:
     def __init__(
         self, file: LogFile, path: str, *, position: int, clock: Clock, pool: Executor,
         max_line_bytes: int, form: LineForm = PLAIN, skips_long_lines: bool = False,
+        is_finishing: bool = False,
     ) -> None:  # fmt: skip
+        """Take over an open file.
+
+        Args:
+            is_finishing: Read no further than some run may have read.
+        """
         self.file, self.path, self.position = file, path, position
         self.content: FileContent | None = None
         self.at_end = self.is_rewritten = self.is_ready = self.is_blocked = False
@@ -66,7 +72,7 @@ class Tailer:
         self.cut_lines = self.skipped_lines = self.skipped_nul_bytes = 0
         self._clock, self._pool = clock, pool
         self._max_line_bytes, self._skips_long_lines = max_line_bytes, skips_long_lines
-        self._form = form
+        self._form, self._is_finishing = form, is_finishing
         self._start = position  # of what was read and not given out yet
         self._carry = b""
         self._read_at = 0.0
@@ -146,6 +152,12 @@ class Tailer:
         today = day_of(self._clock.time())
         if today > content.last_day:
             await content.mark_day(self._start, today)
+        if self.position + 2 * READ_BYTES > content.read_limit:
+            if not self._is_finishing:
+                await content.extend_read_limit(self.position + 2 * READ_BYTES)
+            elif self.position + READ_BYTES > content.read_limit:
+                self.at_end = True  # whoever noted the limit left the last READ_BYTES unread
+                return []
         data = await self._read_on(content)
         if data.endswith(b"\0"):
             goes_on = self.pending_bytes > 0
