@@ -66,6 +66,25 @@ def test_fastapi_under_uvicorn(fake: FussyFake, tmp_path: Path) -> None:
     assert of_logger(fake, "uvicorn.access") == []
 
 
+def wait_for_boot(fake: FussyFake, server: Server, workers: int) -> None:
+    """Until so many have loaded the application: a signal before that is lost in gunicorn."""
+    wait_until(
+        lambda: (
+            len([doc for doc in of_logger(fake, "shop") if doc["message"] == "made"]) >= workers
+        ),
+        lambda: server.output,
+        seconds=60,
+    )
+
+
+SMALLEST = """
+import logging
+
+from flask import Flask
+
+logging.getLogger("shop").warning("made")
+app = Flask(__name__)
+"""
 FLASK_ROUTE = """
 import logging
 
@@ -87,6 +106,7 @@ def test_flask_under_gunicorn(fake: FussyFake, tmp_path: Path, preload: bool) ->
     options = ["--workers", "3", "--bind", "fd://{fd}", *(["--preload"] if preload else [])]
     with Server(tmp_path, "gunicorn", *options, "shop:app") as server:
         ask(server, 60)
+        wait_for_boot(fake, server, 1 if preload else 3)
         assert server.stop() == 0, server.output
         output = server.output
     assert_all_there(fake, 60)
@@ -101,11 +121,12 @@ def test_what_gunicorn_itself_says(fake: FussyFake, tmp_path: Path) -> None:
     """With the README's settings for gunicorn its workers' own lines are shipped, too."""
     pytest.importorskip("gunicorn")
     (tmp_path / "gunicorn.conf.py").write_text(pasted("gunicorn", fake.url))
-    (tmp_path / "shop.py").write_text("from flask import Flask\n\napp = Flask(__name__)\n")
+    (tmp_path / "shop.py").write_text(SMALLEST)
     with Server(
         tmp_path, "gunicorn", "--workers", "2", "--bind", "fd://{fd}", "shop:app"
     ) as server:
         assert server.get("/")[0] == 404
+        wait_for_boot(fake, server, 2)
         assert server.stop() == 0, server.output
     said = of_logger(fake, "gunicorn.error")
     assert len([doc for doc in said if doc["message"].startswith("Worker exiting")]) == 2

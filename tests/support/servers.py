@@ -78,9 +78,9 @@ class Server:
         """Ask it to end, and return its exit status."""
         self.process.send_signal(number)
         try:
-            return self.process.wait(30)
+            return self.process.wait(60)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"still running after 30 s:\n{self.output}") from None
+            raise AssertionError(f"still running after 60 s:\n{self.output}") from None
 
     def __enter__(self) -> Server:
         return self
