@@ -13,6 +13,7 @@ from tests.elasticsearch.conftest import need_real_elasticsearch, real_version
 from tests.elasticsearch.shipping import Shipping
 from tests.support.agent import AgentProcess
 from tests.support.real_elasticsearch import RealElasticsearch
+from tests.support.wait import wait_until
 
 pytestmark = [pytest.mark.real_es, pytest.mark.slow]
 
@@ -160,3 +161,32 @@ def test_read_only_cluster(both: Both, setting: str) -> None:
     both.cluster(**{f"cluster__blocks__{setting}": None})
     both.heals()
     both.shipping.wait_for(both.agent, "takes records again")
+
+
+def test_parked_and_restarted(
+    cluster: RealElasticsearch, client: Client, tmp_path: Path, name: str
+) -> None:
+    """What waits for longer is parked in a file; it goes after a restart, once, by its old id."""
+    connection = {"hosts": cluster.url, "timeout": "10s"}
+    shipping = Shipping(tmp_path, client, name, ["troubled"], connection, held={"after": "300ms"})
+    index = shipping.index("troubled")
+    body = {"settings": {"number_of_replicas": 0}}
+    assert client.request("PUT", f"/{index}", body).status == 200
+    assert client.request("POST", f"/{index}/_close").status == 200
+    shipping.write("troubled")
+    held = tmp_path / "state" / "held"
+    with shipping.start() as agent:
+        shipping.wait_for(agent, "index_closed_exception")
+        wait_until(
+            lambda: sum(path.read_bytes().count(b"\n") for path in held.glob("*.ndjson")) >= 20,
+            lambda: f"{list(held.glob('*'))}\n{agent.stderr[-3000:]}",
+        )
+        agent.signal()
+        assert agent.wait() == 0, agent.stderr
+        assert "unconfirmed 0" in agent.stderr
+    assert client.request("POST", f"/{index}/_open").status == 200
+    with shipping.start() as agent:
+        shipping.arrived(agent, "troubled")
+        agent.signal()
+        assert agent.wait() == 0, agent.stderr
+    assert shipping.dead_letters() == []
