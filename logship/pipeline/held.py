@@ -262,7 +262,7 @@ class Held:
             self._is_parking = False
 
     async def _park_group(self, files: HeldFiles, group: Group) -> None:
-        count = 0
+        count, is_first = 0, not group.files
         while group.documents:
             documents = group.documents.pop(0)
             try:
@@ -276,7 +276,13 @@ class Held:
             documents.settle()
             self._buffer.release(documents.size_bytes, len(documents))
             count += len(documents)
-        log.debug("%d records of %s wait in %s.", count, group.index, files.directory)
+        log.log(
+            logging.INFO if is_first else logging.DEBUG,
+            "%d records of %s wait in %s; more may follow. They go by themselves.",
+            count,
+            group.index,
+            files.directory,
+        )
 
     async def _advance(self, group: Group, probes: list[Documents]) -> None:
         """Do what is next for one group."""
@@ -346,6 +352,8 @@ class Held:
         try:
             documents = await self._keeping.do(lambda: file.take(records, TAKEN_BYTES, now))
         except FileNotFoundError:
+            if self._keeping.files is not None:
+                self._keeping.files.forget(file)
             group.files.popleft()
             raise
         if not len(documents):

@@ -206,10 +206,14 @@ class HeldFiles:
             )
         type_ = _NO_WORD.sub("_", type_)[:80]
         file = self._file_for(index, type_)
+        if file is not None:
+            try:
+                _append(file.path, data, os.O_APPEND)
+            except FileNotFoundError:
+                self.forget(file)
+                file = None
         if file is None:
             file = self._new(index, type_, data)
-        else:
-            _append(file.path, data)
         file.grew(len(data), len(lines), self._clock.time())
         return file
 
@@ -223,7 +227,12 @@ class HeldFiles:
             file.path.replace(file.path.with_suffix(".unreadable"))
         else:
             file.path.unlink(missing_ok=True)
-        self._files.remove(file)
+        self.forget(file)
+
+    def forget(self, file: HeldFile) -> None:
+        """Take note that a file is not there any more: somebody removed it."""
+        if file in self._files:
+            self._files.remove(file)
 
     def _file_for(self, index: str, type_: str) -> HeldFile | None:
         since = self._clock.monotonic() - self._growing_seconds
@@ -238,7 +247,9 @@ class HeldFiles:
         moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime(self._clock.time()))
         path = self.directory / f"{moment}-{next(self._numbers):06d}-{type_}.ndjson"
         try:
-            _append(path, data)
+            _append(path, data, os.O_CREAT | os.O_EXCL)
+        except FileExistsError:  # of an earlier run, and not ours to touch
+            raise
         except OSError:
             path.unlink(missing_ok=True)
             raise
@@ -280,9 +291,9 @@ def _index_of(line: bytes) -> str:
     return index
 
 
-def _append(path: Path, data: bytes) -> None:
+def _append(path: Path, data: bytes, flags: int) -> None:
     """Append all of *data*, synced, or nothing."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | flags, 0o600)
     try:
         before = os.fstat(descriptor).st_size
         try:

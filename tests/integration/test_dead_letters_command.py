@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -348,6 +349,19 @@ def test_beside_a_running_agent(tmp_path: Path, run: Run, folder: Path, capsys: 
         capsys.readouterr()
         assert run("purge") == 0
         assert capsys.readouterr().out.startswith("1 dead letters removed")
+
+
+def test_a_running_agent_removes_what_is_old(
+    tmp_path: Path, run: Run, folder: Path, capsys: Output
+) -> None:
+    """Dead letters older than ``dead_letters.max_age`` go; younger ones stay."""
+    put(folder, "old", day="2020-01-01")
+    today = datetime.now(UTC).date().isoformat()
+    put(folder, "young", day=today)
+    with World(tmp_path) as world:
+        world.up()
+        wait_until(lambda: not (folder / "2020-01-01.ndjson").exists(), "it is still there")
+        assert ids(run, capsys) == ["young"]
 
 
 def test_repairs_against_the_node(run: Run, folder: Path, capsys: Output) -> None:

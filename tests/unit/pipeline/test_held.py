@@ -575,3 +575,34 @@ def test_disk_full(tmp_path: Path) -> None:
         await bench.finish()
 
     run(work)
+
+
+@pytest.mark.parametrize("what", ["files", "folder"])
+def test_somebody_removed_the_files(tmp_path: Path, what: str) -> None:
+    """What somebody removed is gone; what comes later is parked all the same, and delivered."""
+
+    async def work() -> None:
+        bench = Bench(tmp_path)
+        bench.cluster.closed["a"] = "index_closed_exception"
+        await bench.put("a", 5)
+        await bench.settle()
+        await bench.pass_time(AFTER + 1)
+        await bench.until(lambda: bench.delivery.held == 5)
+        for path in bench.files():
+            path.unlink()
+        if what == "folder":
+            bench.folder.rmdir()
+        await bench.put("a", 5, 5)
+        await bench.settle()
+        await bench.pass_time(AFTER + 1)
+        await bench.until(lambda: bench.receipts[1].settled == 5)
+        assert sorted(bench.envelopes()) == [("a", id_) for id_ in ids(5, 5)]
+        for _ in range(3):
+            await bench.pass_time(20.0)
+        await bench.open("a")
+        await bench.until(lambda: len(bench.cluster.stored) >= 5)
+        await bench.until(lambda: not bench.files())
+        assert {("a", id_) for id_ in ids(5, 5)} <= bench.cluster.stored.keys()
+        await bench.finish()
+
+    run(work)
