@@ -75,8 +75,12 @@ async def archive_and_delete(elastic: Elastic, row: IndexRow, directory: Path) -
         ArchiveFailed: The index is there as before, and no file is.
         ElasticError: The index is there, or perhaps deleted when the connection broke; once
             its deletion was asked for, the file stays.
+
+    Cancelled, so too.
     """
+    was_blocked = await _is_blocked(elastic, row.name)
     archived = await archive(elastic, row, directory)
+    is_asked_for = False
     try:
         await _block(elastic, row.name, block=True)
         count = await _count(elastic, row.name)
@@ -85,14 +89,13 @@ async def archive_and_delete(elastic: Elastic, row: IndexRow, directory: Path) -
                 f"{row.name}: {count - archived.count} documents came while it was archived; "
                 "it is left alone, archive it again"
             )
-    except (ElasticError, ArchiveFailed):
-        archived.path.unlink(missing_ok=True)
-        await _release(elastic, row.name)
-        raise
-    try:
+        is_asked_for = True
         await elastic.request("DELETE", path_of(row.name))
-    except ElasticError:
-        await _release(elastic, row.name)
+    except BaseException:  # cancelled, too: nothing else would lift the block
+        if not is_asked_for:
+            archived.path.unlink(missing_ok=True)
+        if not was_blocked:
+            await _release(elastic, row.name)
         raise
     return archived
 
@@ -220,6 +223,15 @@ def _keep(part: Path, directory: Path, name: str) -> Path:
         finally:
             os.close(descriptor)
         return path
+
+
+async def _is_blocked(elastic: Elastic, name: str) -> bool:
+    params: dict[str, str | int | bool] = {"flat_settings": True}
+    found = (await elastic.request("GET", f"{path_of(name)}/_settings", params=params)).json()
+    try:
+        return str(found[name]["settings"].get(BLOCK)).lower() == "true"
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadReply("these are no settings of an index") from error
 
 
 async def _block(elastic: Elastic, name: str, *, block: bool) -> None:

@@ -79,13 +79,18 @@ class Look:
 def json_line(record: FoundRecord, fields: Sequence[str] = ()) -> str:
     """Return *record* as one line of JSON, with ``_index`` and ``_id`` at its end.
 
-    With *fields*, only those, under the names given; absent ones are left out.
+    With *fields*, only those, under the names given; absent ones are left out. A field is found
+    under each of its spellings.
     """
     whole = {**record, "_index": record.index, "_id": record.id}
     if fields:
-        found = {field: values_of(whole, field) for field in fields}
+        found = {field: _values(whole, field) for field in fields}
         whole = {field: one[0] if len(one) == 1 else one for field, one in found.items() if one}
     return visible_json(orjson.dumps(whole, default=str).decode())
+
+
+def _values(record: Mapping[str, Any], field: str) -> list[Any]:
+    return next(filter(None, (values_of(record, one) for one in spellings(field))), [])
 
 
 def short_line(record: FoundRecord, look: Look) -> str:

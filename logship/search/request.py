@@ -112,7 +112,7 @@ def build_request(
         "size": PAGE_RECORDS if wanted.limit is None else min(wanted.limit, PAGE_RECORDS),
     }
     if fields:
-        body["_source"] = list(fields)
+        body["_source"] = list(dict.fromkeys(one for name in fields for one in spellings(name)))
     return Request(body, since, until, wanted.limit)
 
 

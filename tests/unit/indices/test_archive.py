@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +30,7 @@ class Server:
         self.page: dict[str, Any] = {}
         self.fails: dict[str, Exception] = {}
         self.is_there, self.is_blocked = True, False
+        self.counting: Callable[[], None] = lambda: None
         self._read = 0
 
     async def request(
@@ -41,7 +43,12 @@ class Server:
         if path.endswith("/_search") or (method, path) == ("POST", "/_search/scroll"):
             answer = self._next()
         elif path.endswith("/_count"):
+            self.counting()
+            await asyncio.sleep(0)
             answer = orjson.dumps({"count": len(self.sources) + self.more_at_the_end})
+        elif method == "GET" and path.endswith("/_settings"):
+            flat = {"index.blocks.write": "true"} if self.is_blocked else {}
+            answer = orjson.dumps({ROW.name: {"settings": flat}})
         elif path.endswith("/_settings"):
             assert body is not None
             self.is_blocked = bool(orjson.loads(body)["index.blocks.write"])
@@ -147,6 +154,32 @@ def test_deletion_without_a_reply(tmp_path: Path) -> None:
     (name,) = os.listdir(tmp_path)
     assert gzip.decompress((tmp_path / name).read_bytes()).count(b"\n") == 5
     assert not server.is_blocked
+
+
+def test_interrupted(tmp_path: Path) -> None:
+    """Cancelled at the worst moment, the index takes documents again and no file is left."""
+
+    async def work(server: Server) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        server.counting = task.cancel  # type: ignore[assignment]
+        await archive_and_delete(cast(Elastic, server), ROW, tmp_path)
+
+    server = Server()
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(work(server))
+    assert_untouched(server, tmp_path)
+
+
+def test_index_that_was_read_only(tmp_path: Path) -> None:
+    """A block that was there before stays when the index does."""
+    server = Server()
+    server.is_blocked = True
+    server.more_at_the_end = 1
+    with pytest.raises(ArchiveFailed):
+        run(server, tmp_path)
+    assert server.is_blocked
+    assert server.is_there
 
 
 def test_scroll_that_cannot_be_closed(tmp_path: Path) -> None:

@@ -151,6 +151,14 @@ def test_json_fields() -> None:
     assert json.loads(line) == {"http.status": 200, "tags": ["a", "b"], "_id": "id1"}
 
 
+def test_json_fields_by_any_spelling() -> None:
+    """A field is printed under the name it was asked for by, whatever it is stored as."""
+    one = FoundRecord({"service": {"name": "api"}, "level": "INFO"}, "logs", "a")
+    line = json_line(one, ["service", "log.level"])
+    assert json.loads(line) == {"service": {"name": "api"}, "log.level": "INFO"}
+    assert json.loads(json_line(one, ["service.name"])) == {"service.name": "api"}
+
+
 def test_pretty_fields() -> None:
     """Fields asked for stand where the notable ones would, whole."""
     one = record(trace_id="ab" * 16, status=200, n=3.0)

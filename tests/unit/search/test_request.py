@@ -195,6 +195,8 @@ def test_limit_and_fields() -> None:
     assert body(limit=25_000)["size"] == 10_000
     request = build_request(Wanted(limit=5), now=NOW, zone=BERLIN, fields=["message"])
     assert (request.body["size"], request.body["_source"]) == (5, ["message"])
+    request = build_request(Wanted(), now=NOW, zone=BERLIN, fields=["trace.id", "trace_id"])
+    assert request.body["_source"] == ["trace.id", "trace_id"]
 
 
 @pytest.mark.parametrize(
