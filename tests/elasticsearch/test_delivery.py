@@ -10,6 +10,7 @@ import pytest
 from tests.elasticsearch.conftest import need_real_elasticsearch, real_version
 from tests.support.chaos import Schedule, play, play_with_crashes
 from tests.support.real_elasticsearch import RealElasticsearch
+from tests.support.turmoil import play_turmoil
 
 pytestmark = [pytest.mark.real_es, pytest.mark.slow]
 
@@ -29,4 +30,13 @@ def test_server_killed(tmp_path: Path) -> None:
     schedule = replace(Schedule.of(1, RECORDS), faults=(), kills=(3, 4))
     with RealElasticsearch(real_version()) as server:
         problem = play_with_crashes(schedule, server, "killed", tmp_path)
+    assert not problem, problem
+
+
+@pytest.mark.parametrize("seed", [21])
+def test_turmoil(tmp_path: Path, seed: int) -> None:
+    """Faults, kills of agent and server, and rotation together end with every record once."""
+    need_real_elasticsearch(real_version())
+    with RealElasticsearch(real_version()) as server:
+        problem = play_turmoil(Schedule.of(seed, RECORDS), server, "turmoil", tmp_path)
     assert not problem, problem

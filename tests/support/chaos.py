@@ -16,7 +16,15 @@ from tests.support.faults import Fault, Key, random_faults
 from tests.support.proxy import Proxy
 from tests.support.wait import wait_until
 
-__all__ = ["Killable", "Schedule", "fetch", "play", "play_with_crashes", "write_records"]
+__all__ = [
+    "Killable",
+    "Schedule",
+    "fetch",
+    "play",
+    "play_with_crashes",
+    "problems_of",
+    "write_records",
+]
 
 FIRST = datetime(2026, 11, 19, 22, tzinfo=UTC)
 WHOLE_SECONDS = 180.0
@@ -128,7 +136,7 @@ def _prepare(schedule: Schedule, proxy: Proxy, name: str, folder: Path) -> Path:
 def _verdict(schedule: Schedule, proxy: Proxy, url: str, name: str, log: Path, last: str) -> str:
     with Client(url) as client:
         stored = fetch(client, f"{name}-*")
-    problems = _problems(schedule, proxy, stored, last)
+    problems = problems_of(schedule, proxy, stored, last)
     if not problems:
         return ""
     story = f"{proxy.story()}\n{log.read_text()[-3000:]}"
@@ -193,8 +201,8 @@ def _wait_for_requests(agent: AgentProcess, proxy: Proxy, count: int) -> None:
     )
 
 
-def _problems(schedule: Schedule, proxy: Proxy, stored: dict[Key, int], last: str) -> list[str]:
-    """Say what is wrong, and whose fault it is."""
+def problems_of(schedule: Schedule, proxy: Proxy, stored: dict[Key, int], last: str) -> list[str]:
+    """Return what is wrong, and whose fault it is."""
     problems = []
     counts = Counter(stored.values())
     missing = [number for number in range(schedule.records) if not counts[number]]
