@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import re
 from typing import Any
 
 from logship.elastic import Elastic
 from logship.settings.model import IndexSettings
 from logship.sinks.elasticsearch.template import index_template, template_name
-from logship.sinks.index_names import example_pattern
+from logship.sinks.index_names import IndexNames
 
-__all__ = ["do_overlap", "overriding"]
+__all__ = ["does_match", "overriding"]
 
 _WANTED = ",".join(
     f"index_templates.{part}"
@@ -26,17 +26,20 @@ _WANTED = ",".join(
 async def overriding(elastic: Elastic, index: IndexSettings) -> list[str]:
     """Return a sentence for each template that wins against logship's own.
 
+    Of names that hold fields only an example is looked at: one service among many may well
+    have a template of its own.
+
     Raises:
         ElasticError: The server does not list its templates.
     """
     reply = await elastic.request("GET", "/_index_template", params={"filter_path": _WANTED})
     found = reply.json()
     ours = index_template(index)
-    pattern = index.data_stream or example_pattern(index.name)
+    example = IndexNames.of(index).example()
     said = []
     for entry in found.get("index_templates", []) if isinstance(found, dict) else []:
         name, other = entry.get("name"), entry.get("index_template") or {}
-        patterns = [one for one in other.get("index_patterns", []) if do_overlap(one, pattern)]
+        patterns = [one for one in other.get("index_patterns", []) if does_match(one, example)]
         priority = int(other.get("priority") or 0)
         if name == template_name(index) or not patterns or priority < ours["priority"]:
             continue
@@ -59,13 +62,7 @@ def _sentence(
     )
 
 
-@lru_cache(maxsize=1 << 16)
-def do_overlap(one: str, other: str) -> bool:
-    """Whether there is a name that both patterns match; ``*`` is any text, also none."""
-    if not one or not other:
-        return not (one or other).strip("*")
-    if one[0] == "*":
-        return do_overlap(one[1:], other) or do_overlap(one, other[1:])
-    if other[0] == "*":
-        return do_overlap(one, other[1:]) or do_overlap(one[1:], other)
-    return one[0] == other[0] and do_overlap(one[1:], other[1:])
+def does_match(pattern: str, name: str) -> bool:
+    """Whether a template with *pattern* is for *name*; ``*`` is any text, also none."""
+    expression = ".*".join(re.escape(part) for part in pattern.split("*"))
+    return re.fullmatch(expression, name, re.DOTALL) is not None

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from logship.schema.ecs import NAMES
 from logship.settings.model import IndexSettings
 
-__all__ = ["IndexNames", "NameBound", "Period", "example_pattern", "wildcard"]
+__all__ = ["IndexNames", "NameBound", "Period", "wildcard"]
 
 _JODA = {"yyyy": "%Y", "YYYY": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "xxxx": "%G", "ww": "%V"}
 _JODA_DATE = re.compile(r"%\{\+([^}]*)\}")
@@ -66,7 +66,7 @@ class IndexNames:
         by_day = directives <= {"%Y", "%m", "%d", "%y", "%j", "%G", "%V"}
         self.key_length = 10 if by_day and timezone == "UTC" else 16
         self._read = _expression(self._pattern, self._part_bytes)
-        self.has_period = self.period(self.name("2026-11-21T16:00")) is not None
+        self.has_period = self.period(self.example()) is not None
 
     @classmethod
     def of(cls, index: IndexSettings) -> IndexNames:
@@ -92,6 +92,11 @@ class IndexNames:
         None where it has nothing that could be part of a name.
         """
         return tuple([_value(record or {}, field) for field in self._fields])
+
+    def example(self) -> str:
+        """Return a name of an ordinary day, with ``x`` for every field."""
+        moment = datetime(2026, 11, 21, 16, tzinfo=UTC)
+        return self._made(moment, *["x"] * len(self._fields))
 
     def parts(self, index: str) -> tuple[str, ...] | None:
         """Return what the fields contribute to *index*; None when it is no name of ours."""
@@ -156,12 +161,6 @@ def wildcard(pattern: str) -> str:
         lambda match: "2*" if match[0] in ("%Y", "%G") else "*", _without_joda(pattern)
     )
     return re.sub(r"\*+", "*", _FIELD.sub("*", dated)).lower()
-
-
-def example_pattern(pattern: str) -> str:
-    """Return the pattern that matches what *pattern* can name on one day: ``*-2026.11.21``."""
-    day = datetime(2026, 11, 21, 16, tzinfo=UTC)
-    return _FIELD.sub("*", day.strftime(_without_joda(pattern))).lower()
 
 
 def _without_joda(pattern: str) -> str:
