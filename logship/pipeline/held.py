@@ -262,24 +262,20 @@ class Held:
             self._is_parking = False
 
     async def _park_group(self, files: HeldFiles, group: Group) -> None:
-        count, is_first = 0, not group.files
-        while group.documents:
-            documents = group.documents.pop(0)
-            try:
-                file = await self._keeping.do(
-                    lambda: files.append(group.index, group.type, documents)  # noqa: B023
-                )
-            except BaseException:
-                group.documents.insert(0, documents)
-                raise
-            self._adopt(group, file)
-            documents.settle()
-            self._buffer.release(documents.size_bytes, len(documents))
-            count += len(documents)
+        is_first = not group.files
+        documents, group.documents = merge(group.documents), []
+        try:
+            file = await self._keeping.do(lambda: files.append(group.index, group.type, documents))
+        except BaseException:
+            group.documents.insert(0, documents)
+            raise
+        self._adopt(group, file)
+        documents.settle()
+        self._buffer.release(documents.size_bytes, len(documents))
         log.log(
             logging.INFO if is_first else logging.DEBUG,
             "%d records of %s wait in %s; more may follow. They go by themselves.",
-            count,
+            len(documents),
             group.index,
             files.directory,
         )
@@ -296,7 +292,8 @@ class Held:
         if group.is_empty:
             if now >= group.opened_at + LINGER_SECONDS:
                 del self._groups[group.index, group.type]
-                log.info("%s has taken all held records of %s.", self._target, group.index)
+                if group.is_open:
+                    log.info("%s has taken all held records of %s.", self._target, group.index)
         elif self._is_ending:
             return
         elif group.is_open:
@@ -384,6 +381,8 @@ class Held:
         if now >= self._say_after:
             self._say_after = now + SAY_AGAIN_SECONDS
             log.warning(text)
+        else:
+            log.info(text)
 
 
 def _is_held_for(group: Group, refusal: Refusal) -> bool:
