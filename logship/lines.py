@@ -187,6 +187,9 @@ class LineForm:
                 if before:
                     offsets[number] += before
                     lines[number] = line[before:]
+        if self._nul_units and b"" in lines:  # as if a tailer had taken it for a hole
+            offsets = [at for at, line in zip(offsets, lines, strict=True) if line]
+            lines = [line for line in lines if line]
         return lines, offsets, nul_bytes
 
     def texts(

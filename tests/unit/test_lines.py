@@ -68,6 +68,7 @@ def test_lines_that_hold_line_breaks() -> None:
     form = line_form("utf-8", "\0")
     data = b'{\n  "a": 1\n}\n\0\r\n\0b\0'
     assert texts(form, data) == [(0, b'{\n  "a": 1\n}'), (14, b""), (17, b"b")]
+    assert texts(form, b"a\0\0\0b\0") == [(0, b"a"), (4, b"b")]
     assert form.as_plain(data, 0) == b'{   "a": 1 }\n\nb\n'
 
 
