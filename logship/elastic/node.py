@@ -7,7 +7,9 @@ makes a GET of a bulk request.
 
 from __future__ import annotations
 
+import errno
 import ssl
+import sys
 import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -30,6 +32,10 @@ from elastic_transport.client_utils import basic_auth_to_header
 from logship.elastic.tls import Shown, Trust, tls_trouble
 
 __all__ = ["HttpNode", "Proxy", "node_class", "proxy_of"]
+
+
+# asyncio does not close every TLS connection that the other side left (gh-118950).
+LEAVES_TLS_OPEN = sys.version_info < (3, 12, 7) or sys.version_info[:3] == (3, 13, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,7 @@ class HttpNode(BaseAsyncNode):
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
         self._session: aiohttp.ClientSession | None = None
+        self._has_answered = False
         is_tls = config.scheme == "https"
         self._is_tls = is_tls or (self.proxy is not None and self.proxy.url.startswith("https:"))
         self._options: dict[str, Any] = {}
@@ -134,6 +141,7 @@ class HttpNode(BaseAsyncNode):
             **options,
         ) as response:
             data = await response.read()
+        self._has_answered = True
         meta = ApiResponseMeta(
             node=self.config,
             duration=time.monotonic() - started,
@@ -148,7 +156,10 @@ class HttpNode(BaseAsyncNode):
             self._session = aiohttp.ClientSession(
                 skip_auto_headers=("accept", "accept-encoding", "user-agent"),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                connector=aiohttp.TCPConnector(limit_per_host=self.config.connections_per_node),
+                connector=aiohttp.TCPConnector(
+                    limit_per_host=self.config.connections_per_node,
+                    enable_cleanup_closed=LEAVES_TLS_OPEN,
+                ),
             )
         return self._session
 
@@ -173,6 +184,11 @@ class HttpNode(BaseAsyncNode):
         if isinstance(error, aiohttp.ClientConnectorError):
             what = f"cannot connect to {self._place} ({error.strerror or error.os_error})"
             return TransportConnectionError(what, errors=(error,))
+        if not (self._is_tls or self._has_answered) and _is_cut(error):
+            what = (
+                f"{self._place} ends connections without a reply: if it speaks TLS, write https://"
+            )
+            return TransportConnectionError(what, errors=(error,))
         return TransportConnectionError(str(error), errors=(error,))
 
     @property
@@ -194,6 +210,12 @@ def node_class(trust: Trust, proxy: Proxy | None) -> type[HttpNode]:
 
     Node.trust, Node.proxy = trust, proxy
     return Node
+
+
+def _is_cut(error: Exception) -> bool:
+    return isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError) or (
+        isinstance(error, aiohttp.ClientOSError) and error.errno == errno.ECONNRESET
+    )
 
 
 def _cause(error: Exception) -> BaseException | None:

@@ -240,6 +240,15 @@ def test_wrong_authority(guarded: Guarded, prepare: Prepare, tmp_path: Path) -> 
     )
 
 
+def test_without_tls(guarded: Guarded, prepare: Prepare) -> None:
+    """Asked without TLS, the server ends the connection; what that may mean is said."""
+    url = guarded.server.url.replace("https:", "http:")
+    kept_out(
+        prepare(hosts=url),
+        f"{url} ends connections without a reply: if it speaks TLS, write https://",
+    )
+
+
 def test_wrong_host_name(guarded: Guarded, prepare: Prepare) -> None:
     """A certificate for other names is refused."""
     guarded.server.show(guarded.authority.sign("named", names="DNS:search.example"))

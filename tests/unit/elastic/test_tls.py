@@ -81,6 +81,15 @@ def test_no_tls() -> None:
         assert failure(url) == f"{url} does not speak TLS: write http:// in elasticsearch.hosts"
 
 
+def test_tls_where_none_is_expected(authority: Authority) -> None:
+    """A server that speaks TLS only, asked without, is said to be perhaps that."""
+    with serving(authority.sign("good")) as server:
+        url = server.url.replace("https:", "http:")
+        assert failure(url) == (
+            f"{url} ends connections without a reply: if it speaks TLS, write https://"
+        )
+
+
 def test_fingerprint_of_the_authority(authority: Authority) -> None:
     """The authority's fingerprint is enough, with or without colons, for all that it signed."""
     spelled = ":".join(authority.fingerprint[n : n + 2] for n in range(0, 64, 2)).upper()
