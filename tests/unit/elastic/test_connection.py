@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
+import socket
 import ssl
+from typing import Any
 
 import pytest
 
+from logship.elastic import Elastic
 from logship.errors import ConnectionFailed, ErrorReply
+from logship.settings.model import ElasticsearchSettings
 from tests.support.certificates import Authority
 from tests.support.http_server import HttpServer
 from tests.support.node import free_port
@@ -119,3 +124,40 @@ def test_nobody_there() -> None:
     said = str(caught.value)
     assert said.startswith(f"cannot connect to http://127.0.0.1:{port} (")
     assert "Connect call failed" in said or "refused" in said
+
+
+class Names(asyncio.SelectorEventLoop):
+    """Resolves names to this machine, or none at all, without asking anyone.
+
+    Attributes:
+        knows: Whether it does.
+    """
+
+    knows = False
+
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
+        if not self.knows:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return socket.getaddrinfo("127.0.0.1", port, **options)
+
+
+def test_unresolved_name(server: HttpServer) -> None:
+    """A name that is not resolved is said with its host; once it is, the next request arrives."""
+    host = f"http://search.example:{server.port}"
+
+    async def run() -> int:
+        elastic = Elastic(ElasticsearchSettings(hosts=(host,), timeout_seconds=5.0))
+        try:
+            with pytest.raises(ConnectionFailed) as caught:
+                await elastic.request("GET", "/")
+            assert str(caught.value) == (
+                f"cannot connect to {host} (Temporary failure in name resolution)"
+            )
+            Names.knows = True
+            return (await elastic.request("GET", "/")).status
+        finally:
+            Names.knows = False
+            await elastic.close()
+
+    with asyncio.Runner(loop_factory=Names) as runner:
+        assert runner.run(run()) == 200
