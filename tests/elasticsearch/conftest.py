@@ -29,7 +29,17 @@ def need_real_elasticsearch(version: int) -> None:
         pytest.fail(why) if os.environ.get("LOGSHIP_TEST_REAL_ES") == "1" else pytest.skip(why)
 
 
-VERSION = pytest.StashKey[str]()
+VERSION, LEFT_OUT = pytest.StashKey[str](), pytest.StashKey[int]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs a real server where none is wanted: one line in the end says so."""
+    if not unwanted():
+        return
+    left_out = [item for item in items if item.get_closest_marker("real_es")]
+    items[:] = [item for item in items if item not in set(left_out)]
+    config.hook.pytest_deselected(items=left_out)
+    config.stash[LEFT_OUT] = len(left_out)
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +66,9 @@ def version_of(url: str) -> str:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say which real server was tested against."""
+    """Say which real server was tested against, or why none was."""
+    if left_out := config.stash.get(LEFT_OUT, 0):
+        terminalreporter.write_line(f"left out {left_out} tests: {unwanted()}")
     if VERSION in config.stash:
         terminalreporter.write_line(f"tested against Elasticsearch {config.stash[VERSION]}")
 
