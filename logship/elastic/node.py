@@ -38,6 +38,9 @@ __all__ = ["HttpNode", "Proxy", "node_class", "proxy_of"]
 LEAVES_TLS_OPEN = sys.version_info < (3, 12, 7) or sys.version_info[:3] == (3, 13, 0)
 
 
+PROXY_WANTS_LOGIN = 407
+
+
 @dataclass(frozen=True, slots=True)
 class Proxy:
     """A proxy without its credentials, and the header that holds them.
@@ -142,6 +145,8 @@ class HttpNode(BaseAsyncNode):
         ) as response:
             data = await response.read()
         self._has_answered = True
+        if response.status == PROXY_WANTS_LOGIN and self.proxy is not None:
+            raise TransportConnectionError(self._refused_by_proxy(response.status))
         meta = ApiResponseMeta(
             node=self.config,
             duration=time.monotonic() - started,
@@ -174,10 +179,7 @@ class HttpNode(BaseAsyncNode):
                 self.trust.forget()
             return TlsError(tls_trouble(cause, self._place), errors=(error,))
         if isinstance(error, aiohttp.ClientHttpProxyError):
-            what = f"the proxy {error.request_info.url.origin()} answers {error.status}"
-            if self.proxy is not None:
-                what = f"the proxy {self.proxy.url} answers {error.status} {error.message}"
-            return TransportConnectionError(what, errors=(error,))
+            return TransportConnectionError(self._refused_by_proxy(error.status), errors=(error,))
         if isinstance(error, aiohttp.ClientProxyConnectionError) and self.proxy is not None:
             what = f"cannot connect to the proxy {self.proxy.url} ({error.strerror})"
             return TransportConnectionError(what, errors=(error,))
@@ -190,6 +192,14 @@ class HttpNode(BaseAsyncNode):
             )
             return TransportConnectionError(what, errors=(error,))
         return TransportConnectionError(str(error), errors=(error,))
+
+    def _refused_by_proxy(self, status: int) -> str:
+        assert self.proxy is not None
+        if status == PROXY_WANTS_LOGIN:
+            what = "check the user and the password in elasticsearch.proxy"
+        else:
+            what = f"it may not lead to {self._place}"
+        return f"the proxy {self.proxy.url} answers {status}: {what}"
 
     @property
     def _place(self) -> str:

@@ -79,12 +79,25 @@ def test_refused_by_the_proxy(
 ) -> None:
     """A proxy that wants another password is named; the one it got is in no message."""
     with HttpServer(status=407) as proxy, caplog.at_level(logging.DEBUG):
-        with pytest.raises(ErrorReply) as plain:
+        with pytest.raises(ConnectionFailed) as plain:
             ask(server.url, proxy=with_login(proxy))
-        assert plain.value.status == 407
         with pytest.raises(ConnectionFailed) as tunnel:
             ask(server.url.replace("http:", "https:"), proxy=with_login(proxy))
-        assert str(tunnel.value) == f"the proxy {proxy.url} answers 407 -"
+        assert (
+            str(plain.value)
+            == str(tunnel.value)
+            == (
+                f"the proxy {proxy.url} answers 407: check the user and the password in "
+                "elasticsearch.proxy"
+            )
+        )
+        proxy.status = 403
+        url = server.url.replace("http:", "https:")
+        with pytest.raises(ConnectionFailed) as forbidden:
+            ask(url, proxy=with_login(proxy))
+        assert (
+            str(forbidden.value) == f"the proxy {proxy.url} answers 403: it may not lead to {url}"
+        )
     said = caplog.text + repr(plain.value) + repr(tunnel.value) + str(tunnel.value.__cause__)
     assert not any(part in said for part in (PASSWORD, LOGIN, AUTHORIZATION))
 
