@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from logship.pipeline.deliver import Delivery, Totals
-from logship.pipeline.held import Keeping
 from logship.pipeline.ingest import Ingestion
+from logship.pipeline.keeping import Keeping
 
 __all__ = ["Delivery", "Ingestion", "Keeping", "Totals"]

@@ -19,8 +19,9 @@ from dataclasses import dataclass, replace
 from logship.buffer import Buffer
 from logship.interfaces import Clock, DeadLetters, Sink
 from logship.model import BatchResult, Document, Documents, Refusal
-from logship.pipeline.held import Held, Keeping
+from logship.pipeline.held import Held
 from logship.pipeline.held_groups import of_record
+from logship.pipeline.keeping import Keeping
 from logship.pipeline.rescues import Rescued, Rescues
 from logship.pipeline.sizes import Sizes
 from logship.pipeline.slots import Slots
@@ -188,7 +189,9 @@ class Delivery:
 
     async def _deliver(self, batch: Documents, *, has_slot: bool = True) -> None:
         """Send *batch*, for which a slot may be taken, and what is left of it, until nothing is."""
-        waiting = [self._rescues.ahead(batch) if has_slot else batch]
+        waiting = self._prepared(batch) if has_slot else [batch]
+        if not waiting:
+            self._slots.release()
         attempts = failed_alone = 0
         others = -1  # requests that had gone well when this batch last failed
         try:
@@ -215,6 +218,12 @@ class Delivery:
         finally:
             self._outstanding -= 1
             self._changed.set()
+
+    def _prepared(self, batch: Documents) -> list[Documents]:
+        """Return what of a new batch is to be sent, changed where it would be refused."""
+        rest = self._held.divert(batch)
+        self.totals.held += len(batch) - (0 if rest is None else len(rest))
+        return [] if rest is None else [self._rescues.ahead(rest)]
 
     async def _send(self, batch: Documents, *, has_slot: bool) -> BatchResult:
         if not has_slot:

@@ -12,9 +12,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from functools import lru_cache
-from typing import TypeVar
 
 import orjson
 
@@ -22,10 +20,11 @@ from logship.buffer import Buffer
 from logship.interfaces import Clock
 from logship.model import STAMP_BYTES, BatchResult, Documents, Refusal, merge
 from logship.pipeline.held_groups import Group, Probe, of_record
+from logship.pipeline.keeping import Keeping
 from logship.sinks.elasticsearch.reply import is_unfamiliar
 from logship.sinks.held_files import HeldFile, HeldFiles, Line
 
-__all__ = ["Held", "Keeping"]
+__all__ = ["Held"]
 
 log = logging.getLogger(__name__)
 
@@ -34,35 +33,18 @@ TAKEN_RECORDS, TAKEN_BYTES = 5000, 2 << 20
 LOOK_SECONDS = 60.0
 LINGER_SECONDS = 10.0  # what fails again so soon is probed at the intervals it had
 SAY_AGAIN_SECONDS = 10.0
-T = TypeVar("T")
-
-
-class Keeping:
-    """How long held documents wait where.
-
-    Args:
-        files: Where they are parked; None keeps them in memory.
-        pool: For reading and writing them; None does that on the event loop.
-        after_seconds: They are in memory for this long before.
-        limit_seconds: What was held for so long is given up; None: never.
-    """
-
-    def __init__(
-        self,
-        files: HeldFiles | None = None,
-        *,
-        pool: Executor | None = None,
-        after_seconds: float = 30.0,
-        limit_seconds: float | None = None,
-    ) -> None:
-        self.files, self._pool = files, pool
-        self.after_seconds, self.limit_seconds = after_seconds, limit_seconds
-
-    async def do(self, work: Callable[[], T]) -> T:
-        """Return what *work*, which blocks, returns."""
-        if self._pool is None:
-            return work()
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+# What an index says to whatever it is sent: only probes need to hear it again. For a primary that
+# is not there the answer takes its time, and all others in the request wait for it.
+_OF_WHOLE_INDEX = frozenset(
+    (
+        "cluster_block_exception",
+        "index_closed_exception",
+        "index_not_found_exception",
+        "security_exception",
+        "unavailable_shards_exception",
+        "validation_exception",
+    )
+)
 
 
 class Held:
@@ -166,6 +148,29 @@ class Held:
         self._news.set()
         return rejected
 
+    def divert(self, batch: Documents) -> Documents | None:
+        """Hold what an index is known to keep out, unsent; return what is left, None: nothing."""
+        closed = {
+            group.index: group
+            for group in self._groups.values()
+            if group.refusal and group.type in _OF_WHOLE_INDEX
+            if not (group.is_open or group.is_empty)
+        }
+        if not closed or any(isinstance(receipt, Line) for receipt, _ in batch.runs):
+            return batch
+        indices = {head: _index_of(head) for head in set(batch.heads)}
+        if closed.keys().isdisjoint(indices.values()):
+            return batch
+        held: dict[str, list[int]] = {}
+        rest: list[int] = []
+        for position, head in enumerate(batch.heads):
+            index = indices[head]
+            (held.setdefault(index, []) if index in closed else rest).append(position)
+        for index, positions in held.items():
+            self._add(closed[index], batch.select(positions))
+        self._news.set()
+        return batch.select(rest) if rest else None
+
     async def run(self, launch: Callable[[Documents], None]) -> None:
         """Probe, park and send on what is held, until cancelled.
 
@@ -213,8 +218,7 @@ class Held:
         is_new = key not in self._groups
         group = self._group(*key)
         documents = batch.select(sorted(refusal.position for refusal in refusals))
-        group.since = group.since if group.documents else self._clock.monotonic()
-        group.documents.append(documents)
+        self._add(group, documents)
         if is_new:
             self._failed(group, refusals[0])
             self._say(
@@ -225,6 +229,10 @@ class Held:
         elif group.is_open:
             self._failed(group, refusals[0])
         group.refusal = refusals[0]
+
+    def _add(self, group: Group, documents: Documents) -> None:
+        group.since = group.since if group.documents else self._clock.monotonic()
+        group.documents.append(documents)
 
     def _failed(self, group: Group, refusal: Refusal) -> None:
         group.refusal, group.is_open = refusal, False

@@ -606,3 +606,56 @@ def test_somebody_removed_the_files(tmp_path: Path, what: str) -> None:
         await bench.finish()
 
     run(work)
+
+
+def test_known_to_be_closed_is_not_sent(tmp_path: Path) -> None:
+    """While an index says no to everything only probes are sent there, and the others go on."""
+
+    async def work() -> None:
+        bench = Bench(tmp_path, buffer_bytes=40_000)
+        bench.cluster.closed["a"] = "index_closed_exception"
+        await bench.put("a", 10)
+        await bench.settle()
+        bench.cluster.sent.clear()
+        for first in range(10, 1000, 30):
+            await bench.put("a", 30, first)
+            await bench.put("b", 30, first)
+            await bench.settle()
+        await bench.until(lambda: len(bench.cluster.stored) == 990)
+        assert sum(counts.get("a", 0) for counts in bench.cluster.sent) == 0
+        await bench.pass_time(20.0)
+        assert sum(counts.get("a", 0) for counts in bench.cluster.sent) == 1
+        assert bench.delivery.totals.held >= 1000
+        await bench.open("a")
+        await bench.until(lambda: len(bench.cluster.stored) == 1990)
+        await bench.until(lambda: not bench.files())
+        assert set(bench.cluster.stored.values()) == {1}
+        await bench.put("a", 5, 5000)
+        await bench.until(lambda: len(bench.cluster.stored) == 1995)
+        await bench.finish()
+        assert [receipt.settled for receipt in bench.receipts] == [
+            receipt.owed for receipt in bench.receipts
+        ]
+        assert (bench.buffer.used_bytes, bench.buffer.used_records) == (0, 0)
+        assert bench.delivery._slots.taken == 0
+
+    run(work)
+
+
+def test_types_that_meet_single_documents_divert_nothing(tmp_path: Path) -> None:
+    """What may be about some documents of an index keeps out no others before they were sent."""
+
+    async def work() -> None:
+        bench = Bench(tmp_path)
+        bench.cluster.closed["a"] = "strange_exception"
+        await bench.put("a", 3)
+        await bench.settle()
+        del bench.cluster.closed["a"]
+        await bench.put("a", 3, 3)
+        await bench.until(lambda: len(bench.cluster.stored) == 3)
+        assert {id_ for _, id_ in bench.cluster.stored} == {*ids(3, 3)}
+        await bench.pass_time(20.0)
+        await bench.until(lambda: len(bench.cluster.stored) == 6)
+        await bench.finish()
+
+    run(work)
