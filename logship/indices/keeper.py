@@ -24,7 +24,7 @@ __all__ = ["IndexKeeper", "set_lifecycle"]
 log = logging.getLogger(__name__)
 
 DAY_SECONDS, HOUR_SECONDS = 86_400.0, 3_600.0
-# From which statuses on a data stream's lifecycle follows that the server has no such thing.
+# What a server answers that has no such thing.
 _NO_SUCH_ENDPOINT = (400, 405, 501)
 
 
@@ -98,18 +98,22 @@ class IndexKeeper:
     async def _delete_old(self, retention_seconds: float) -> None:
         rows = await list_indices(self._elastic, self._index)
         now = datetime.fromtimestamp(self._clock.time(), UTC)
+        refused: ErrorReply | None = None
         for row in expired(rows, retention_seconds, now):
             try:
                 await self._elastic.request("DELETE", path_of(row.name))
             except ErrorReply as error:
-                if error.status != 404:  # another agent was faster
-                    raise
+                # Another agent was faster, or this index alone is kept by something.
+                if error.status != 404:
+                    refused = refused or error
             else:
                 log.info(
                     "Deleted the index %s: everything in it is older than index.retention (%s).",
                     row.name,
                     format_duration(retention_seconds),
                 )
+        if refused is not None:
+            raise refused
 
 
 async def set_lifecycle(elastic: Elastic, index: IndexSettings) -> bool:
@@ -134,10 +138,11 @@ async def set_lifecycle(elastic: Elastic, index: IndexSettings) -> bool:
 
 
 def _what_to_do(error: ElasticError, *, is_stream: bool) -> str:
-    status = error.status if isinstance(error, ErrorReply) else 0
-    if status in (401, 403):
+    if not isinstance(error, ErrorReply):
+        return ""
+    if error.status == 401 or error.type == "security_exception":
         needed = "manage_data_stream_lifecycle" if is_stream else "monitor and delete_index"
         return f"The key or user needs {needed} there."
-    if is_stream and status in _NO_SUCH_ENDPOINT:
+    if is_stream and error.status in _NO_SUCH_ENDPOINT:
         return "This server has no lifecycles of data streams: delete old indices by other means."
     return ""

@@ -64,7 +64,7 @@ async def list_indices(elastic: Elastic, index: IndexSettings) -> list[IndexRow]
         reply = await elastic.request("GET", f"/_cat/indices/{quote(target, safe='*')}",
                                       params=params)  # fmt: skip
     except ErrorReply as error:
-        if error.status == 404:
+        if error.type == "index_not_found_exception":
             return []
         raise
     found = reply.json()
@@ -76,7 +76,9 @@ async def list_indices(elastic: Elastic, index: IndexSettings) -> list[IndexRow]
         name = str(entry.get("index"))
         if index.data_stream is not None:
             rows.append(_row(name, _period_of_backing(name, index.data_stream), entry))
-        elif (period := names.period(name)) or (not names.has_period and names.parts(name) == ()):
+            continue
+        period = names.period(name)
+        if period or not (names.has_period or names.parts(name) is None):
             rows.append(_row(name, period, entry))
     return sorted(rows, key=lambda row: (row.period.text if row.period else "", row.name))
 

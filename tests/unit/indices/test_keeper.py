@@ -14,6 +14,7 @@ import pytest
 from logship.elastic import Elastic, Reply
 from logship.errors import ConnectionFailed, ErrorReply
 from logship.indices.keeper import IndexKeeper
+from logship.indices.listing import expired, list_indices
 from logship.settings.model import DAY_SECONDS, IndexSettings
 from tests.support.fakes import FakeClock
 
@@ -164,6 +165,35 @@ def test_another_agent_was_faster() -> None:
     server.fails["DELETE /logs-2020.01.01"] = ErrorReply(404, "index_not_found_exception", "x")
     keep(server, RETENTION)
     assert server.indices == days("2026.11.21", "2020.01.01")
+
+
+def test_one_index_that_cannot_be_deleted(caplog: pytest.LogCaptureFixture) -> None:
+    """An index that something keeps does not keep the others, and is said."""
+    server = Server(*days("2026.11.21", "2020.01.01", "2020.01.02"))
+    block = ErrorReply(403, "cluster_block_exception", "index [logs-2020.01.01] blocked by: x")
+    server.fails["DELETE /logs-2020.01.01"] = block
+    keep(server, RETENTION)
+    assert server.indices == days("2026.11.21", "2020.01.01")
+    (warning,) = said(caplog, "WARNING")
+    assert "index [logs-2020.01.01] blocked by" in warning
+    assert "needs" not in warning
+
+
+@pytest.mark.parametrize("pattern", ["{service}-logs", "logs"])
+def test_names_without_a_date_are_listed(pattern: str) -> None:
+    """They can be looked at, and nothing of them tells an age."""
+    server = Server("api-logs", "logs", "other")
+    rows = asyncio.run(list_indices(cast(Elastic, server), IndexSettings(name=pattern)))
+    assert [row.name for row in rows] == ["api-logs" if "{" in pattern else "logs"]
+    assert expired(rows, 1.0, datetime(2126, 1, 1, tzinfo=UTC)) == []
+
+
+def test_list_behind_a_wrong_address() -> None:
+    """A 404 of something else than Elasticsearch is no empty list."""
+    server = Server()
+    server.fails["GET /_cat"] = ErrorReply(404, "", "page not found")
+    with pytest.raises(ErrorReply):
+        asyncio.run(list_indices(cast(Elastic, server), IndexSettings()))
 
 
 def test_lifecycle_of_a_stream(caplog: pytest.LogCaptureFixture) -> None:
