@@ -10,9 +10,10 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from logship.buffer import Buffer
@@ -24,7 +25,8 @@ from logship.indices.keeper import IndexKeeper
 from logship.interfaces import Clock
 from logship.pipeline import Delivery, Ingestion, Keeping, Totals
 from logship.route import AutoRoute, Route, RouteState, choose_format, compile_route
-from logship.settings.model import Settings
+from logship.routing_change import CountedRoute, RoutingChange, take_over
+from logship.settings.model import Settings, SourceSettings
 from logship.sinks.dead_letter_age import purge_regularly
 from logship.sinks.dead_letter_box import DeadLetterBox
 from logship.sinks.dead_letters import DeadLetterFiles
@@ -109,6 +111,7 @@ class Agent:
         self.sources: list[FileSource | SpoolSource] = []
         self.routes: list[Route | AutoRoute] = []
         self.delivery: Delivery | None = None
+        self._changes: dict[int, tuple[RoutingChange, Callable[..., FileSource]]] = {}
         self._clock = clock or SystemClock()
         self._environment = os.environ if environment is None else environment
         self._stopping, self._confirmed = asyncio.Event(), asyncio.Event()
@@ -235,23 +238,32 @@ class Agent:
             clock=self._clock,
             choose_format=choose_format,
         )
-        names_there_are = {source.name for source in settings.sources}
-        for source in settings.sources:
+        for place, source in enumerate(settings.sources):
             if source.type == "spool":
                 self.sources.append(SpoolSource(source, clock=self._clock, once=self.once))
             else:
-                store.adopt(source.name, names_there_are, is_named_by(source.paths))
-                self.sources.append(
-                    FileSource(
-                        source,
-                        store,
-                        seeding=seeding,
-                        clock=self._clock,
-                        pool=pool,
-                        make_memory=RouteState,
-                        once=self.once,
-                    )
+                change = take_over(
+                    store,
+                    settings,
+                    source,
+                    is_named_by(source.paths),
+                    host_name=name,
+                    clock=self._clock,
                 )
+                make = partial(
+                    FileSource,
+                    store=store,
+                    seeding=seeding,
+                    clock=self._clock,
+                    pool=pool,
+                    make_memory=RouteState,
+                )
+                if change is not None:
+                    self._changes[place] = change, make
+                    source_now = make(change.old[0].source, is_finishing=True)
+                else:
+                    source_now = make(source, once=self.once)
+                self.sources.append(source_now)
             self.routes.append(
                 compile_route(
                     source,
@@ -326,13 +338,32 @@ class Agent:
 
     async def _read(self, buffer: Buffer) -> None:
         async with asyncio.TaskGroup() as group:
-            for source, route in zip(self.sources, self.routes, strict=True):
-                group.create_task(self._read_one(source, route, buffer))
+            for place, route in enumerate(self.routes):
+                group.create_task(self._read_one(place, route, buffer))
 
-    async def _read_one(
-        self, source: FileSource | SpoolSource, route: Route | AutoRoute, buffer: Buffer
+    async def _read_one(self, place: int, route: Route | AutoRoute, buffer: Buffer) -> None:
+        """Run one source, after what its settings of before have under way."""
+        if place in self._changes:
+            change, make = self._changes[place]
+
+            async def read_old(settings: SourceSettings, old: CountedRoute) -> FileSource:
+                source = self.sources[place] = make(settings, is_finishing=True)
+                await self._run_source(source, old, buffer)
+                buffer.hurry()
+                return source
+
+            if not await change.finish(read_old, self._stopping.is_set):
+                return
+            self.sources[place] = make(self.settings.sources[place], once=self.once)
+        await self._run_source(self.sources[place], route, buffer)
+
+    async def _run_source(
+        self,
+        source: FileSource | SpoolSource,
+        route: Route | AutoRoute | CountedRoute,
+        buffer: Buffer,
     ) -> None:
-        """Run one source; when it fails, report it and try again with growing pauses."""
+        """Run a source; when it fails, report it and try again with growing pauses."""
         ingest = Ingestion(route, buffer)
         pause = 1.0
         while True:

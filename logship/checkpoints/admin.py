@@ -18,7 +18,8 @@ __all__ = ["Place", "checkpoint_at", "is_line_start", "line_starts_around", "rea
 ReadAt = Callable[[int, int], bytes]
 
 BLOCK_BYTES = 64 << 10
-_COLUMNS = [field.name for field in fields(FileRow) if not field.name.endswith("_marks")]
+_IN_OTHER_TABLES = ("day_marks", "split_marks", "read_limit")
+_COLUMNS = [field.name for field in fields(FileRow) if field.name not in _IN_OTHER_TABLES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def read_rows(directory: Path) -> list[FileRow]:
     """Return every content in the store of *directory*, by source and path; none without one.
 
     Opens the database read-only, so it works while an agent writes to it, and changes nothing.
-    Day marks are left out.
+    Day marks and read limits are left out.
 
     Raises:
         StateError: It cannot be read, is damaged, or is of another version of logship.

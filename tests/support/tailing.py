@@ -61,6 +61,10 @@ class Notes:
     async def add_day_mark(self, file: int, offset: int, day: str) -> None:
         raise AssertionError("no day begins here")
 
+    async def set_read_limit(self, file: int, limit: int) -> None:
+        if self.is_full:
+            raise OSError("full")
+
 
 class _Growing(FileIO):
     """A file that has grown by so much, in turn, whenever it is read."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from logship.checkpoints.store import Checkpoint, CheckpointStore, FileRow
+from logship.checkpoints.store import READ_LIMIT_BYTES, Checkpoint, CheckpointStore, FileRow
 from logship.errors import StateError
 
 NOW = 1_795_262_400.0  # 2026-11-21T12:00:00Z
@@ -55,6 +55,7 @@ TABLES = {
         'seed TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, '
         "PRIMARY KEY (seed, start)"
     ),
+    "read_limits": 'file INTEGER PRIMARY KEY, "limit" INTEGER NOT NULL',
 }
 
 
@@ -110,6 +111,40 @@ def test_tables_are_pinned(tmp_path: Path) -> None:
         for name, text in found.items()
     }
     assert plain == {name: f"CREATE TABLE {name} ({text})" for name, text in TABLES.items()}
+
+
+def test_how_far_a_content_may_be_read_is_kept_and_goes_with_it(tmp_path: Path) -> None:
+    """Without a note it is the same for all; databases that have no place for it get one."""
+
+    async def work(store: CheckpointStore) -> FileRow:
+        added = await store.add(ROW)
+        assert store.files("api")[0].read_limit == READ_LIMIT_BYTES
+        await store.set_read_limit(added.id, 1 << 33)
+        return added
+
+    with_store(tmp_path, work)
+    assert [found.read_limit for found in rows(tmp_path)] == [1 << 33]
+    with sqlite3.connect(tmp_path / "checkpoints.db") as db:
+        db.execute("DROP TABLE read_limits")
+    db.close()
+    assert [found.read_limit for found in rows(tmp_path)] == [READ_LIMIT_BYTES]
+
+
+def test_settings_are_saved_with_the_checkpoints_that_go_with_them(tmp_path: Path) -> None:
+    """Both in one transaction, or neither."""
+
+    async def work(store: CheckpointStore) -> None:
+        added = await store.add(ROW)
+        await store.save([checkpoint(added, offset=77)], {"routing api": "[]"})
+        meta: Any = {"routing api": None}  # which the table refuses
+        with pytest.raises(sqlite3.Error):
+            await store.save([checkpoint(added, offset=99)], meta)
+
+    with_store(tmp_path, work)
+    assert [found.offset for found in rows(tmp_path)] == [77]
+    store = opened(tmp_path)
+    assert store.meta("routing api") == "[]"
+    store.close_now()
 
 
 def test_file_is_for_its_owner_alone(tmp_path: Path) -> None:
