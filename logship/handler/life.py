@@ -267,7 +267,7 @@ class Life:
         why = ""
         if stats.spooled or stats.lost:
             hosts = ", ".join(map(without_credentials, settings.elasticsearch.hosts))
-            why = f" {shipper.trouble or f'No answer from {hosts} in time.'}"
+            why = f" {shipper.trouble or f'{hosts} did not take them in time.'}"
         elif stats.rejected and self.account.letters is not None:
             why = f" {self.account.letters.reason}"
         process.say(f"{', '.join(parts)}.{why}")
