@@ -207,7 +207,10 @@ class RealElasticsearch:
             if self.security.clients is not None:
                 settings["xpack.security.http.ssl.client_authentication"] = "optional"
                 settings["xpack.security.http.ssl.certificate_authorities"] = "clients.crt"
+        # Tests that are killed must not leave a server behind.
+        guard = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
         return [
+            *guard,
             self._java,
             *HEAP,
             *FLAGS,
