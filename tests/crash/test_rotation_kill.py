@@ -33,6 +33,7 @@ pytestmark = [
 SEED = int(os.environ.get("LOGSHIP_TEST_SEED") or 1)
 ROUNDS = int(os.environ.get("LOGSHIP_TEST_ROUNDS") or 2)
 ROTATE_SECONDS = 0.2
+DEADLINE = 90.0  # seconds, on a machine that has much else to do
 KEEP = 8  # rotated files; the oldest is removed for good
 FAULTS = ("", "", "cut", "503", "throttle", "garbage")
 STEPS = {
@@ -73,7 +74,7 @@ class Run:
         self.fake.script.extend(self.rng.choices(FAULTS, k=2))
         with self.agent() as process:
             self.rng.choice((self._by_time, self._by_time, self._by_bulk, self._by_step))(process)
-            process.process.wait(20)
+            process.process.wait(DEADLINE)
         assert process.process.returncode == -signal.SIGKILL, process.stderr
         self.fake.on_bulk = self.fake.on_answered = self.service.on_step = None
         self.fake.script.clear()
@@ -81,7 +82,7 @@ class Run:
     def _by_time(self, process: AgentProcess) -> None:
         before = self.fake.bulks
         if self.rng.random() < 0.6:  # else while it starts
-            wait_until(lambda: self.fake.bulks > before, lambda: process.stderr, seconds=30)
+            wait_until(lambda: self.fake.bulks > before, lambda: process.stderr, seconds=DEADLINE)
         until = time.monotonic() + self.rng.random()
         wait_until(lambda: time.monotonic() >= until or not process.is_running, "-")
         process.process.kill()
@@ -97,7 +98,7 @@ class Run:
             self.fake.on_bulk = kill
         else:
             self.fake.on_answered = kill
-        wait_until(lambda: not process.is_running, lambda: process.stderr, seconds=30)
+        wait_until(lambda: not process.is_running, lambda: process.stderr, seconds=DEADLINE)
 
     def _by_step(self, process: AgentProcess) -> None:
         fatal, before = self.rng.choice(STEPS[self.style]), self.fake.bulks
@@ -107,7 +108,7 @@ class Run:
                 process.process.kill()
 
         self.service.on_step = kill
-        wait_until(lambda: not process.is_running, lambda: process.stderr, seconds=30)
+        wait_until(lambda: not process.is_running, lambda: process.stderr, seconds=DEADLINE)
 
     def _may_rotate(self) -> bool:
         """Nobody is to remove lines, or hide them in a file that the globs do not name, unseen."""
@@ -128,9 +129,13 @@ class Run:
         for flags in ((), ("--once",)):
             with self.agent(*flags) as process:
                 if not flags:
-                    wait_until(lambda: self._are_stored(0, self.writer.written), self.difference)
+                    wait_until(
+                        lambda: self._are_stored(0, self.writer.written),
+                        self.difference,
+                        seconds=DEADLINE,
+                    )
                     process.signal()
-                assert process.wait(60) == 0, process.stderr
+                assert process.wait(DEADLINE) == 0, process.stderr
         assert "Traceback" not in self._log.read_text()
 
     def difference(self) -> str:
