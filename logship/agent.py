@@ -6,6 +6,7 @@ Starts them in the order the data flows, and stops them in the same order.
 from __future__ import annotations
 
 import asyncio
+import glob
 import logging
 import os
 import sqlite3
@@ -24,6 +25,7 @@ from logship.host import HostId, boot_id, host_id, host_name
 from logship.indices.keeper import IndexKeeper
 from logship.interfaces import Clock
 from logship.pipeline import Delivery, Ingestion, Keeping, Totals
+from logship.pipeline.overflow import Overflow, Reports, SpoolIntake
 from logship.route import AutoRoute, Route, RouteState, choose_format, compile_route
 from logship.routing_change import CountedRoute, RoutingChange, take_over
 from logship.settings.model import Settings, SourceSettings
@@ -111,6 +113,8 @@ class Agent:
         self.sources: list[FileSource | SpoolSource] = []
         self.routes: list[Route | AutoRoute] = []
         self.delivery: Delivery | None = None
+        self._overflow: Overflow | None = None
+        self._spool: SpoolSource | None = None
         self._changes: dict[int, tuple[RoutingChange, Callable[..., FileSource]]] = {}
         self._clock = clock or SystemClock()
         self._environment = os.environ if environment is None else environment
@@ -198,6 +202,7 @@ class Agent:
             target=f"Elasticsearch at {', '.join(elastic.urls)}",
         )
         self._make_sources(store, host, files)
+        self._make_overflow(state, buffer, self.delivery, work)
         try:
             await self.delivery.open()
             await self._flow(store, elastic, buffer, self.delivery)
@@ -205,6 +210,8 @@ class Agent:
             for source in self.sources:
                 if isinstance(source, SpoolSource):
                     source.close()
+            if self._overflow is not None:
+                self._overflow.close()
             await sink.close()
             for pool in (files, work):
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -226,6 +233,38 @@ class Agent:
             after_seconds=held.after_seconds,
             limit_seconds=held.limit_seconds,
         )
+
+    def _make_overflow(
+        self, state: Path, buffer: Buffer, delivery: Delivery, pool: ThreadPoolExecutor
+    ) -> None:
+        """Prepare for a full buffer; what was put aside is shipped in any case."""
+        settings, folder = self.settings, state / "spool"
+
+        def count_dropped(count: int) -> None:
+            delivery.totals.dropped += count
+
+        if settings.delivery.when_full != "wait":
+            self._overflow = Overflow(
+                buffer,
+                settings.delivery.when_full,
+                reports=Reports(
+                    settings.index,
+                    settings.schema,
+                    host_name=host_name(self._environment),
+                    clock=self._clock,
+                ),
+                dropped=count_dropped,
+                clock=self._clock,
+                directory=folder,
+                max_bytes=settings.spool.max_bytes,
+                pool=pool,
+            )
+        if settings.delivery.when_full == "spool" or folder.exists():
+            own = SourceSettings(
+                "spool", (glob.escape(str(folder)),), type="spool", scan_interval_seconds=1.0
+            )
+            self._spool = SpoolSource(own, clock=self._clock, once=self.once)
+            self.sources.append(self._spool)
 
     def _make_sources(self, store: CheckpointStore, host: HostId, pool: ThreadPoolExecutor) -> None:
         settings = self.settings
@@ -286,8 +325,9 @@ class Agent:
         purger = asyncio.create_task(self._purge(self.settings.state_dir))
         keeper = IndexKeeper(elastic, self.settings.index, clock=self._clock)
         keeping = asyncio.create_task(self._keep_indices(keeper))
+        overflow = [] if self._overflow is None else [asyncio.create_task(self._overflow.run())]
         stopped = asyncio.create_task(self._wait_for_stop())
-        tasks = (readers, sender, saver, purger, keeping, stopped)
+        tasks = (readers, sender, saver, purger, keeping, *overflow, stopped)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if readers.done() and not _failed(tasks):  # with once, sources end by themselves
@@ -340,6 +380,12 @@ class Agent:
         async with asyncio.TaskGroup() as group:
             for place, route in enumerate(self.routes):
                 group.create_task(self._read_one(place, route, buffer))
+            if self._spool is not None and not self.once:
+                group.create_task(self._spool.run(SpoolIntake(buffer)))
+        if self._overflow is not None:
+            await self._overflow.settle()
+        if self._spool is not None and self.once:
+            await self._spool.run(SpoolIntake(buffer))
 
     async def _read_one(self, place: int, route: Route | AutoRoute, buffer: Buffer) -> None:
         """Run one source, after what its settings of before have under way."""
@@ -364,7 +410,7 @@ class Agent:
         buffer: Buffer,
     ) -> None:
         """Run a source; when it fails, report it and try again with growing pauses."""
-        ingest = Ingestion(route, buffer)
+        ingest = Ingestion(route, buffer if self._overflow is None else self._overflow)
         pause = 1.0
         while True:
             try:

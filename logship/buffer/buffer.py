@@ -40,6 +40,7 @@ class Buffer:
         self.batch_bytes, self._batch_records = batch_bytes, batch_records
         self._batch_age_seconds, self._clock = batch_age_seconds, clock
         self._queue: deque[Documents] = deque()
+        self._again: set[int] = set()  # ids of those in the queue that were taken before
         self._queued_bytes = self._queued_records = 0
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
@@ -53,11 +54,27 @@ class Buffer:
         A single chunk's documents are taken whole when there is any room, so the bound can be
         passed by one chunk. Cancelled while waiting, nothing was added.
         """
-        while self.used_bytes >= self.max_bytes:
+        while self.is_full:
             self._room.clear()
             await self._room.wait()
         self.charge(documents.size_bytes, len(documents))
         self._enqueue(documents)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether putting waits."""
+        return self.used_bytes >= self.max_bytes
+
+    def drop_oldest(self) -> Documents | None:
+        """Take out and release what was put first, and was in no batch yet; None without any."""
+        for place, documents in enumerate(self._queue):
+            if id(documents) not in self._again:
+                del self._queue[place]
+                self._queued_bytes -= documents.size_bytes
+                self._queued_records -= len(documents)
+                self.release(documents.size_bytes, len(documents))
+                return documents
+        return None
 
     def charge(self, size_bytes: int, records: int) -> None:
         """Count what is held elsewhere, until it is released. Never waits."""
@@ -74,6 +91,7 @@ class Buffer:
                 then is so still.
         """
         self._hurried = self._hurried or since <= self._hurried_at
+        self._again.add(id(documents))
         self._enqueue(documents)
 
     def _enqueue(self, documents: Documents) -> None:
@@ -132,10 +150,14 @@ class Buffer:
             if fits == 0 and parts:
                 break
             self._queue.popleft()
+            is_again = id(part) in self._again
+            self._again.discard(id(part))
             if fits < len(part):
                 rest = part.part(max(fits, 1), len(part))
                 part = part.part(0, max(fits, 1))
                 if len(rest):
+                    if is_again:
+                        self._again.add(id(rest))
                     self._queue.appendleft(rest)
             parts.append(part)
             size, count = size + part.size_bytes, count + len(part)

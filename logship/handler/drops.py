@@ -6,14 +6,11 @@ import logging
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
+from logship.schema.drop_report import REPORTS_LOGGER, drop_report
 from logship.schema.levels import standard_level
-from logship.schema.times import utc_text
 
 __all__ = ["REPORTS_LOGGER", "Drops", "Tally", "by_level", "by_reason", "report_record"]
-
-REPORTS_LOGGER = "logship"
 
 # (reason, level's number) → records.
 Tally = Counter[tuple[str, int]]
@@ -62,23 +59,7 @@ def by_level(tally: Tally) -> dict[str, int]:
 
 def report_record(tally: Tally, first: float, last: float) -> logging.LogRecord:
     """Return the record that says what was dropped between *first* and *last* (epoch seconds)."""
-    total = sum(tally.values())
-    reasons, levels = by_reason(tally), by_level(tally)
-    text = "%d records were dropped between %s and %s: %s (%s)."
-    arguments = (
-        total,
-        utc_text(first),
-        utc_text(last),
-        ", ".join(f"{count} {reason}" for reason, count in reasons.items()),
-        ", ".join(f"{count} {level}" for level, count in levels.items()),
-    )
-    record = logging.LogRecord(REPORTS_LOGGER, logging.WARNING, __file__, 0, text, arguments, None)
-    fields: dict[str, Any] = {
-        "dropped_records": total,
-        "dropped_by_reason": reasons,
-        "dropped_by_level": levels,
-        "dropped_first": utc_text(first),
-        "dropped_last": utc_text(last),
-    }
+    text, fields = drop_report(by_reason(tally), first, last, by_level(tally))
+    record = logging.LogRecord(REPORTS_LOGGER, logging.WARNING, __file__, 0, text, None, None)
     record.__dict__.update(fields)
     return record

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from logship.buffer import Buffer
 from logship.ids import TAIL_BYTES
-from logship.interfaces import Content, Memory, Note, Route
+from logship.interfaces import Content, Intake, Memory, Note, Route
 from logship.model import Chunk, Documents
 
 __all__ = ["Ingestion"]
@@ -13,7 +12,7 @@ __all__ = ["Ingestion"]
 class Ingestion:
     """The way from one source's chunks into *buffer*."""
 
-    def __init__(self, route: Route, buffer: Buffer) -> None:
+    def __init__(self, route: Route, buffer: Intake) -> None:
         self._route, self._buffer = route, buffer
 
     async def __call__(self, chunk: Chunk, content: Content) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "Schema",
     "Settings",
     "SourceSettings",
+    "SpoolSettings",
 ]
 
 Schema = Literal["flat", "ecs"]
@@ -200,6 +201,8 @@ class DeliverySettings:
         batch_age_seconds: A batch goes at the latest this long after its first record was read.
         max_in_flight: Upper end of concurrent bulk requests; adapts below it.
         buffer_bytes: Everything read and not yet settled.
+        when_full: What happens when the buffer is full: sources wait; or the oldest, or the
+            newest, of what is read is dropped; or that is put aside in ``state_dir/spool``.
         rejected: What happens to documents that Elasticsearch refuses for good.
         ids: ``stable`` makes a replay change nothing; ``none`` lets Elasticsearch choose.
     """
@@ -209,6 +212,7 @@ class DeliverySettings:
     batch_age_seconds: float = 1.0
     max_in_flight: int = 4
     buffer_bytes: int = 32 * MIB
+    when_full: Literal["wait", "drop_oldest", "drop_newest", "spool"] = "wait"
     rejected: Literal["dead_letter", "drop"] = "dead_letter"
     ids: Literal["stable", "none"] = "stable"
 
@@ -242,6 +246,17 @@ class DeadLetterSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SpoolSettings:
+    """``spool``: what is put aside when the buffer is full.
+
+    Attributes:
+        max_bytes: At this size of the files sources wait.
+    """
+
+    max_bytes: int = GIB
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """``log``: logship's own log on stderr."""
 
@@ -270,6 +285,7 @@ class Settings:
     delivery: DeliverySettings = field(default_factory=DeliverySettings)
     held: HeldSettings = field(default_factory=HeldSettings)
     dead_letters: DeadLetterSettings = field(default_factory=DeadLetterSettings)
+    spool: SpoolSettings = field(default_factory=SpoolSettings)
     log: LogSettings = field(default_factory=LogSettings)
     state_dir: Path = Path("/var/lib/logship")
     shutdown_timeout_seconds: float = 25.0

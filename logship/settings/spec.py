@@ -37,6 +37,7 @@ from logship.settings.model import (
     MultilineSettings,
     Settings,
     SourceSettings,
+    SpoolSettings,
 )
 from logship.settings.processors import Processor
 from logship.settings.sections import Key, Section
@@ -348,6 +349,12 @@ DELIVERY = Section(
             "Everything read and not yet settled; sources wait when it is full.",
         ),
         Key(
+            "when_full",
+            Choice(("wait", "drop_oldest", "drop_newest", "spool")),
+            "What happens when the buffer is full. Sources wait; or records are dropped, counted; "
+            "or they are put aside in a file.",
+        ),
+        Key(
             "rejected",
             Choice(("dead_letter", "drop")),
             "What happens to records that Elasticsearch refuses for good; drop counts them.",
@@ -358,7 +365,7 @@ DELIVERY = Section(
             "stable makes a replay change nothing; none lets Elasticsearch choose.",
         ),
     ),
-    later=("when_full", "id_key"),
+    later=("id_key",),
 )
 
 HELD = Section(
@@ -392,6 +399,11 @@ DEAD_LETTERS = Section(
             "Older dead letters are removed, whole days at a time.",
         ),
     ),
+)
+
+SPOOL = Section(
+    SpoolSettings,
+    (Key("max_bytes", Size(KIB, TIB), "At this size of the files sources wait."),),
 )
 
 LOG = Section(
@@ -431,6 +443,7 @@ SETTINGS = Section(
         Key("delivery", DELIVERY, "How documents are batched and sent."),
         Key("held", HELD, "Records that the cluster, not their content, keeps out for now."),
         Key("dead_letters", DEAD_LETTERS, "Bounds of the dead-letter files."),
+        Key("spool", SPOOL, "What is put aside when the buffer is full."),
         Key("log", LOG, "logship's own log on stderr."),
         Key(
             "state_dir",
@@ -446,7 +459,6 @@ SETTINGS = Section(
         ),
     ),
     later=(
-        "spool",
         "workers",
         "monitoring",
         "metrics",
@@ -465,6 +477,7 @@ SECTIONS: dict[str, Section] = {
     "delivery": DELIVERY,
     "held": HELD,
     "dead_letters": DEAD_LETTERS,
+    "spool": SPOOL,
     "log": LOG,
 }
 

@@ -225,12 +225,10 @@ def test_one_wrong_setting_of_a_source(text: str, expected: str, mistakes: Mista
 
 
 NOT_YET = [
-    "spool: {}",
     "workers: 2",
     "monitoring: {}",
     "metrics: []",
     "alerts: {}",
-    "delivery: {when_full: wait}",
     "delivery: {id_key: a}",
     *(
         f"sources: [{{paths: a, {key}: x}}]"
