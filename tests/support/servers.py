@@ -111,4 +111,5 @@ def run_script(folder: Path, script: str) -> str:
 
 def _environment(folder: Path) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("LOGSHIP_")}
-    return {**kept, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+    # Some servers keep sockets in the user's home.
+    return {**kept, "HOME": str(folder), "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
