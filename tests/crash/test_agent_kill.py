@@ -1,7 +1,7 @@
 """SIGKILL, of the agent and of the node, at random moments: every line is stored exactly once.
 
 ``LOGSHIP_TEST_SEED`` fixes what is random (it is printed when a test fails), and
-``LOGSHIP_TEST_ROUNDS`` says how often the agent is killed (20 by default).
+``LOGSHIP_TEST_ROUNDS`` says how often the agent is killed (6 by default).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 SEED = int(os.environ.get("LOGSHIP_TEST_SEED") or 1)
-ROUNDS = int(os.environ.get("LOGSHIP_TEST_ROUNDS") or 20)
+ROUNDS = int(os.environ.get("LOGSHIP_TEST_ROUNDS") or 6)
 LINES = 3000  # in every round
 
 
