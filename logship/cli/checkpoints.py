@@ -298,6 +298,8 @@ def _begin_anew(target: _Target) -> str:
             # agent does the same: to it the file is new.
             await store.forget([row.id])
             (added,) = await seeding.add(row.source, [beginning])
+            # Nothing of it was sent: there is nothing to be finished under older settings.
+            await store.set_read_limit(added.id, 0)
             return added
         finally:
             await store.close()

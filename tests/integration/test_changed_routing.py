@@ -125,6 +125,7 @@ CHANGES: dict[str, Change] = {
     "encoding": {"encoding": "latin-1", "fields": {"a": 1}, "index": {"name": "app_{a}"}},
     "delimiter": {"delimiter": ";"},
     "max_line_bytes": {"max_line_bytes": 300},
+    "ids": {"delivery": {"ids": "none"}},
     "agent.id": {"agent": {"id": "another"}},
 }  # fmt: skip
 
@@ -173,7 +174,7 @@ def test_settings_that_change_in_every_run_double_and_lose_nothing(
     """Killed at any moment, also while the settings before those before are being finished."""
     rng = random.Random(SEED)
     site = Site(tmp_path, fake)
-    names = [name for name in CHANGES if name not in ("agent.id",)]
+    names = [name for name in CHANGES if name not in ("agent.id", "ids")]
     for number in range(ROUNDS):
         if number % 3 != 2:
             site.write(rng.randint(200, 600))
@@ -273,3 +274,35 @@ def test_stopped_while_finishing_goes_on_with_it_in_the_next_run(
     assert "went by the old settings" in site.finish(changed)
     site.check()
     assert not site.indices()["new"]
+
+
+def test_file_that_is_shipped_anew_goes_by_the_new_settings(
+    tmp_path: Path, fake: ElasticFake
+) -> None:
+    """Nothing of it is under way under its new ids, so nothing is finished."""
+    site = Site(tmp_path, fake)
+    site.write(100)
+    site.finish(PLAIN)
+    state = ("--state-dir", tmp_path / "state")
+    with AgentProcess(
+        "checkpoints", "reset", "--as-new", *state, site.log, log=site.stderr
+    ) as reset:
+        assert reset.wait() == 0, reset.stderr
+    assert "0 records went by the old settings" in site.finish({"index": {"name": "new"}})
+    assert site.indices()["new"] == 100
+
+
+def test_bytes_that_are_read_as_utf_16_from_now_on_stop_nothing(
+    tmp_path: Path, fake: ElasticFake
+) -> None:
+    """The old settings may end in the middle of what is a character of the new ones."""
+    site = Site(tmp_path, fake)
+    site.log.write_bytes("".join(f"<{n}>\n" for n in range(101)).encode("utf-16-le"))
+    site.finish(PLAIN)
+    changed = {"encoding": "utf-16-le", "index": {"name": "new"}}
+    site.finish(changed)
+    with site.log.open("ab") as file:
+        file.write("".join(f"<{n}>\n" for n in range(101, 200)).encode("utf-16-le"))
+    site.finish(changed)
+    messages = {doc["message"] for (index, _), doc in fake.documents.items() if index == "new"}
+    assert {f"<{n}>" for n in range(102, 200)} <= messages
