@@ -1,0 +1,53 @@
+"""Rotated files that are renamed on and on while an agent looks for them."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.support.agent import World
+
+COUNT = 20
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="what one look does not find, as its name changes meanwhile, is taken to be gone",
+)
+def test_archives_that_get_other_names_meanwhile(tmp_path: Path) -> None:
+    """What was not read before it was compressed is read from the archive, whatever its number."""
+    with World(tmp_path) as world:
+        names = [f"{number}.log" for number in range(COUNT)]
+        for name in names:
+            world.write(name, f"{name} first")
+        world.up()
+        world.arrive()
+        world.confirmed()
+        world.down()
+        for name in names:
+            world.write(name, f"{name} unread")
+            log = world.logs / name
+            (world.logs / f"{name}.1.gz").write_bytes(gzip.compress(log.read_bytes()))
+            log.unlink()
+        ended = threading.Event()
+
+        def rename() -> None:
+            turn = 0
+            while not ended.wait(0.002):
+                for name in names:
+                    old = world.logs / f"{name}.{1 + turn % 2}.gz"
+                    old.rename(world.logs / f"{name}.{2 - turn % 2}.gz")
+                turn += 1
+
+        thread = threading.Thread(target=rename)
+        thread.start()
+        try:
+            world.up(rotate_wait_seconds=10.0)
+            ended.wait(1.0)  # for some looks
+        finally:
+            ended.set()
+            thread.join()
+        world.arrive(5.0)
