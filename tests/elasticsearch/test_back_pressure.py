@@ -21,9 +21,9 @@ from tests.support.real_elasticsearch import RealElasticsearch
 
 pytestmark = [pytest.mark.real_es, pytest.mark.slow]
 
-SHARDS = 8
+SHARDS = 3
 DOCUMENTS = 200
-RECORDS = 3000
+RECORDS = 1200
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_agent(narrow: RealElasticsearch, tmp_path: Path) -> None:
         settings = {
             "elasticsearch": {"hosts": proxy.url, "compression": False},
             "index": {"name": "pressed-agent-%Y.%m.%d", "template": False},
-            "delivery": {"batch_records": 300, "batch_bytes": "100KiB", "max_in_flight": 8},
+            "delivery": {"batch_records": 100, "batch_bytes": "100KiB", "max_in_flight": 8},
             "sources": [{"paths": [str(tmp_path / "app.log")]}],
             "state_dir": str(tmp_path / "state"),
         }
