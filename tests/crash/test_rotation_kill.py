@@ -41,6 +41,17 @@ STEPS = {
     "compress": ("renamed", "created", "half compressed", "compressed", "unlinked"),
     "copytruncate": ("half copied", "copied", "truncated"),
 }
+LOSES_COPIES = pytest.mark.xfail(
+    strict=False, reason="see test_agent_cascade.py: copies out of the globs can be lost"
+)
+CASES = [
+    ("create", "app.log*"),
+    ("create", "app.log"),
+    ("compress", "app.log*"),
+    pytest.param("compress", "app.log", marks=LOSES_COPIES),
+    ("copytruncate", "app.log*"),
+    pytest.param("copytruncate", "app.log", marks=LOSES_COPIES),
+]
 
 
 class Run:
@@ -148,8 +159,7 @@ class Run:
         )
 
 
-@pytest.mark.parametrize("pattern", ["app.log*", "app.log"])
-@pytest.mark.parametrize("style", STEPS)
+@pytest.mark.parametrize(("style", "pattern"), CASES)
 def test_killed_under_rotation(tmp_path: Path, style: str, pattern: str) -> None:
     """However often an agent is killed while files are rotated: exactly the written lines."""
     began = time.monotonic()
