@@ -25,7 +25,7 @@ from logship.host import HostId, boot_id, host_id, host_name
 from logship.indices.keeper import IndexKeeper
 from logship.interfaces import Clock
 from logship.pipeline import Delivery, Ingestion, Keeping, Totals
-from logship.pipeline.overflow import Overflow, Reports, SpoolIntake
+from logship.pipeline.overflow import Overflow, SpoolIntake
 from logship.route import AutoRoute, Route, RouteState, choose_format, compile_route
 from logship.routing_change import CountedRoute, RoutingChange, take_over
 from logship.settings.model import Settings, SourceSettings
@@ -238,28 +238,21 @@ class Agent:
         self, state: Path, buffer: Buffer, delivery: Delivery, pool: ThreadPoolExecutor
     ) -> None:
         """Prepare for a full buffer; what was put aside is shipped in any case."""
-        settings, folder = self.settings, state / "spool"
+        folder = state / "spool"
 
         def count_dropped(count: int) -> None:
             delivery.totals.dropped += count
 
-        if settings.delivery.when_full != "wait":
-            self._overflow = Overflow(
-                buffer,
-                settings.delivery.when_full,
-                reports=Reports(
-                    settings.index,
-                    settings.schema,
-                    host_name=host_name(self._environment),
-                    clock=self._clock,
-                ),
-                dropped=count_dropped,
-                clock=self._clock,
-                directory=folder,
-                max_bytes=settings.spool.max_bytes,
-                pool=pool,
-            )
-        if settings.delivery.when_full == "spool" or folder.exists():
+        self._overflow = Overflow.of(
+            self.settings,
+            buffer,
+            dropped=count_dropped,
+            host_name=host_name(self._environment),
+            clock=self._clock,
+            directory=folder,
+            pool=pool,
+        )
+        if self.settings.delivery.when_full == "spool" or folder.exists():
             own = SourceSettings(
                 "spool", (glob.escape(str(folder)),), type="spool", scan_interval_seconds=1.0
             )

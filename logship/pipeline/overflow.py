@@ -31,7 +31,7 @@ from logship.schema.drop_report import REPORTS_LOGGER, drop_report
 from logship.schema.ecs import to_ecs
 from logship.schema.encode import encode_record
 from logship.schema.times import utc_text
-from logship.settings.model import IndexSettings, Schema
+from logship.settings.model import IndexSettings, Schema, Settings
 from logship.sinks.index_names import IndexNames
 from logship.spool import Spool
 from logship.spool.envelope import envelopes
@@ -122,6 +122,34 @@ class Overflow:
         self._say_after = {"dropping": float("-inf"), "spooling": float("-inf"),
                            "waiting": float("-inf")}  # fmt: skip
 
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        buffer: Buffer,
+        *,
+        dropped: Callable[[int], None],
+        host_name: str,
+        clock: Clock,
+        directory: Path,
+        pool: Executor,
+    ) -> Overflow | None:
+        """Return what *settings* ask for; None where sources wait."""
+        policy = settings.delivery.when_full
+        if policy == "wait":
+            return None
+        reports = Reports(settings.index, settings.schema, host_name=host_name, clock=clock)
+        return cls(
+            buffer,
+            policy,
+            reports=reports,
+            dropped=dropped,
+            clock=clock,
+            directory=directory,
+            max_bytes=settings.spool.max_bytes,
+            pool=pool,
+        )
+
     async def put(self, documents: Documents) -> None:
         """Put *documents* into the buffer, or do as the policy says.
 
@@ -131,7 +159,8 @@ class Overflow:
         if buffer.is_full and len(documents):
             if self._policy == "spool":
                 documents = await self._put_expired(documents)
-                await self._put_aside(documents)
+                if len(documents):
+                    await self._put_aside(documents)
                 return
             if self._policy == "drop_oldest":
                 self._make_room()
