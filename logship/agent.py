@@ -25,7 +25,7 @@ from logship.host import HostId, boot_id, host_id, host_name
 from logship.indices.keeper import IndexKeeper
 from logship.interfaces import Clock
 from logship.pipeline import Delivery, Ingestion, Keeping, Totals
-from logship.pipeline.overflow import Overflow, SpoolIntake
+from logship.pipeline.overflow import Overflow, SpoolIntake, size_of_spool
 from logship.route import AutoRoute, Route, RouteState, choose_format, compile_route
 from logship.routing_change import CountedRoute, RoutingChange, take_over
 from logship.settings.model import Settings, SourceSettings
@@ -71,18 +71,22 @@ class Summary:
         held: Records in the held files, those of earlier runs included; they go when Elasticsearch
             takes them.
         unreadable: Files that are there and could not be read.
+        put_aside_bytes: Size of what is in the spool still; the next run sends it.
     """
 
     totals: Totals
     unconfirmed: int
     held: int = 0
     unreadable: int = 0
+    put_aside_bytes: int = 0
 
     def __str__(self) -> str:
         t = self.totals
+        aside = f", put aside {self.put_aside_bytes} bytes" if self.put_aside_bytes else ""
         return (
             f"delivered {t.delivered}, rescued {t.rescued}, held {self.held}, "
             f"dead letters {t.dead_letters}, dropped {t.dropped}, unconfirmed {self.unconfirmed}"
+            f"{aside}"
         )
 
 
@@ -217,7 +221,8 @@ class Agent:
                 pool.shutdown(wait=False, cancel_futures=True)
         unreadable = sum(len(source.unreadable) for source in self.sources)
         sent = self.delivery
-        return Summary(sent.totals, sent.unconfirmed, sent.held, unreadable)
+        aside = 0 if self._spool is None else size_of_spool(state / "spool")
+        return Summary(sent.totals, sent.unconfirmed, sent.held, unreadable, aside)
 
     def _keeping(self, state: Path, pool: ThreadPoolExecutor) -> Keeping:
         held = self.settings.held

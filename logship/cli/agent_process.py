@@ -76,6 +76,7 @@ def _is_incomplete(summary: Summary) -> bool:
         or summary.held
         or summary.unconfirmed
         or summary.unreadable
+        or summary.put_aside_bytes
     )
 
 

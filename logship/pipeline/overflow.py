@@ -36,7 +36,7 @@ from logship.sinks.index_names import IndexNames
 from logship.spool import Spool
 from logship.spool.envelope import envelopes
 
-__all__ = ["Overflow", "Reports", "SpoolIntake"]
+__all__ = ["Overflow", "Reports", "SpoolIntake", "size_of_spool"]
 
 log = logging.getLogger(__name__)
 
@@ -275,3 +275,8 @@ class SpoolIntake:
         while 2 * self._buffer.used_bytes >= self._buffer.max_bytes:  # noqa: ASYNC110
             await asyncio.sleep(WAIT_SECONDS)
         await self._buffer.put(documents)
+
+
+def size_of_spool(directory: Path) -> int:
+    """Return how many bytes wait in the files of the spool at *directory*; 0 without one."""
+    return Spool(directory, max_bytes=0, name="").size_bytes()

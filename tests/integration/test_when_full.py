@@ -181,3 +181,20 @@ def test_spool_that_was_left_is_sent_also_by_agents_that_wait(
         assert process.wait(60) == 0, process.stderr
     assert site.numbers() == list(range(LINES))
     assert not list(site.spool.glob("*.ndjson"))
+
+
+def test_what_is_left_aside_is_told_in_the_last_line(tmp_path: Path, fake: ElasticFake) -> None:
+    """An agent that ends before the server is back says how much waits, and --once is not done."""
+    site = Site(tmp_path, fake, "spool")
+    site.write(LINES)
+    fake.fault = "503"
+    with site.start("--once", "--timeout", "2s") as process:
+        assert process.wait(30) == 3, process.stderr
+        found = re.search(r"put aside (\d+) bytes", process.stderr)
+        assert found, process.stderr
+        assert int(found[1]) == sum(f.stat().st_size for f in site.spool.glob("*.ndjson"))
+    fake.fault = ""
+    with site.start("--once") as process:
+        assert process.wait(60) == 0, process.stderr
+        assert "put aside" not in process.stderr.splitlines()[-1]
+    assert site.numbers() == list(range(LINES))
