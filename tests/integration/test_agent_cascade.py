@@ -38,7 +38,7 @@ def test_archives_that_get_other_names_meanwhile(tmp_path: Path) -> None:
 
         def rename() -> None:
             turn = 0
-            while not ended.wait(0.002):
+            while not ended.is_set():
                 for name in names:
                     old = world.logs / f"{name}.{1 + turn % 2}.gz"
                     old.rename(world.logs / f"{name}.{2 - turn % 2}.gz")
