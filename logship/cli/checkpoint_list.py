@@ -14,7 +14,7 @@ from logship.cli.state_options import as_table
 from logship.schema.times import utc_text
 from logship.search.terminal import one_line
 from logship.sources.file.compression import ENDINGS
-from logship.sources.file.known import find_inode
+from logship.sources.file.surroundings import Surroundings
 
 __all__ = ["json_lines", "table"]
 
@@ -84,7 +84,7 @@ def _find(row: FileRow) -> _Found:
                 return _Found(row.path, _content_size(row, found), is_there=True)
         except OSError:
             pass
-        path = find_inode(row)
+        path = Surroundings().find(row)
         if path is not None:
             try:
                 return _Found(path, _content_size(row, os.stat(path)), is_there=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.agent import AgentThread, quick_settings
+from tests.support.agent import AgentThread, World, quick_settings
 from tests.support.elastic_fake import ElasticFake
 from tests.support.wait import wait_until
 
@@ -130,3 +130,21 @@ def test_a_copy_that_stays_is_a_file_of_its_own(fake: ElasticFake, tmp_path: Pat
         wait_until(lambda: fake.found()["one"] == 1, "no first file")
         (folder / "app.log.1").write_text("same banner\n")
         wait_until(lambda: fake.found()["same banner"] == 2, lambda: str(fake.found()))
+
+
+def test_truncated_and_renamed_while_no_agent_ran(tmp_path: Path) -> None:
+    """The unread lines are in the copy, although the file's inode lies elsewhere now."""
+    with World(tmp_path, "*.log") as world:
+        world.up()
+        world.write("app.log", "banner", "one")
+        world.arrive()
+        world.confirmed()
+        world.down()
+        world.write("app.log", "two", "three")
+        (world.logs / "app.log.1").write_bytes((world.logs / "app.log").read_bytes())
+        world.truncate("app.log")
+        world.append("app.log", b"never seen under its name\n")
+        world.rename("app.log", "app.log.0")
+        world.write("app.log", "banner", "four")
+        world.up()
+        world.arrive()

@@ -88,3 +88,16 @@ def test_file_that_was_closed_is_opened_when_it_changes(world: World) -> None:
     world.write("app.log", "eight")
     world.up()
     world.arrive()
+
+
+def test_many_files_vanish_while_others_grow(world: World) -> None:
+    """Looking for what became of hundreds of deleted files keeps no other waiting."""
+    world.up(scan_interval_seconds=1.0)
+    for number in range(900):
+        world.write(f"job-{number}.log", f"first {number}")
+    world.arrive(40)
+    for number in range(0, 900, 3):
+        world.delete(f"job-{number}.log")
+    for number in range(1, 900, 3):
+        world.write(f"job-{number}.log", f"second {number}")
+    world.arrive(20)

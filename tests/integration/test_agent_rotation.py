@@ -351,3 +351,28 @@ def test_rewritten_with_the_same_end_and_size_is_noticed(world: World) -> None:
         file.write("".join(f"{line}\n" for line in lines).encode())
     world.expect(*lines)
     world.arrive()
+
+
+@pytest.mark.parametrize("is_up", [True, False], ids=["running", "down"])
+@pytest.mark.parametrize("glob", ["*.log", "*.log*"])
+def test_last_line_of_a_rotated_file(tmp_path: Path, glob: str, *, is_up: bool) -> None:
+    """Without newline it is shipped once the file has been rotated, whatever its name now."""
+    with World(tmp_path, glob) as world:
+        world.up()
+        world.write("app.log", "one")
+        world.write("app.log", "no end", end="")
+        world.write("web.log", "other")
+        world.expected["no end"] -= 1
+        world.arrive()
+        if not is_up:
+            world.down()
+        world.rename("app.log", "app.log.1")
+        world.write("app.log", "two")
+        if not is_up:
+            world.up()
+        world.expect("no end")
+        world.arrive()
+        world.append("app.log.1", b" after all\n")
+        if glob == "*.log*":
+            world.expect(" after all")
+        world.arrive()

@@ -15,7 +15,9 @@ from logship.sources.file.identity import FINGERPRINT_BYTES, Candidate, fingerpr
 if TYPE_CHECKING:
     from io import FileIO
 
-__all__ = ["Archive", "State"]
+    from logship.sources.file.log_file import LogFile
+
+__all__ = ["Archive", "State", "is_half_written"]
 
 BLOCK_BYTES = 128 << 10  # decompressed at once
 WINDOW_BYTES = 64 << 10  # kept behind the reader's place
@@ -252,3 +254,8 @@ class Archive:
         self._beginning = self._read_on(0, min(FINGERPRINT_BYTES, self._content_bytes))
         self.state = "corrupt"
         self.reason = f"cannot be decompressed beyond byte {self._limit}: {error}"
+
+
+def is_half_written(file: LogFile) -> bool:
+    """Whether *file* is an archive that ends within a member: somebody may be writing it."""
+    return isinstance(file, Archive) and file.state == "truncated"

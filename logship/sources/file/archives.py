@@ -10,7 +10,7 @@ from functools import partial
 
 from logship.checkpoints.store import FileRow
 from logship.ids import TAIL_BYTES
-from logship.sources.file.archive import Archive
+from logship.sources.file.archive import Archive, is_half_written
 from logship.sources.file.context import SourceContext
 from logship.sources.file.copies import begins_alike
 from logship.sources.file.discovery import Found
@@ -131,7 +131,7 @@ class Archives:
 
     def _is_growing(self, found: Found, file: LogFile) -> bool:
         """Whether *file* ends in the middle, and changed less than ``rotate_wait`` ago."""
-        if not isinstance(file, Archive) or file.state != "truncated" or self._context.once:
+        if not is_half_written(file) or self._context.once:
             return False
         return self._unchanged_seconds(found) < self._context.settings.rotate_wait_seconds
 

@@ -5,18 +5,16 @@ The original keeps its inode, so what was not read of it before is in the copy a
 
 from __future__ import annotations
 
-import glob
-import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor
 
 from logship.checkpoints.store import FileRow
 from logship.ids import TAIL_BYTES
-from logship.sources.file.discovery import scan
+from logship.sources.file.discovery import Found
 from logship.sources.file.identity import Candidate, verifies
 from logship.sources.file.log_file import LogFile
 from logship.sources.file.opening import Opened, take_up
-from logship.sources.file.rotation_names import is_copy_name
+from logship.sources.file.surroundings import Surroundings
 
 __all__ = ["begins_alike", "find_copy", "goes_on"]
 
@@ -45,41 +43,47 @@ def goes_on(candidate: Candidate, row: FileRow, deleted: LogFile) -> bool:
 
 def find_copy(
     row: FileRow,
-    taken: Collection[Key],
+    surroundings: Surroundings,
+    is_taken: Callable[[Key], bool],
     pool: Executor,
-    *,
-    rotated: Sequence[str] = (),
-    with_archives: bool = True,
+    read: tuple[int, bytes] = (0, b""),
 ) -> tuple[str, Opened] | None:
     """Return the copy of a content whose own file is truncated or gone, opened; None without one.
 
-    It lies beside the original, or where the globs *rotated* lead, has a name that rotation
-    gives, compressed or not, and holds what was confirmed. Blocking.
+    It has a name that rotation gives, compressed or not, and holds what was confirmed. Of several
+    the one that holds what was read, too; then the first that was made since the content was seen.
+    Blocking.
 
     Args:
-        taken: Files that are open already.
+        is_taken: Whether a file is another content already.
         pool: On which the copy is read later.
+        read: Offset up to which the content was read, and the bytes before it.
     """
 
     def recognise(candidate: Candidate, path: str) -> FileRow | None:
         return row if verifies(candidate, row) else None
 
-    folder, original = os.path.split(row.path)
-    places = [os.path.join(glob.escape(folder), "*"), *rotated]
-    found = [
-        (file.modified, file.path, file.key)
-        for file in scan(places, with_archives=with_archives).files.values()
-        if is_copy_name(os.path.basename(file.path), original)
-    ]
-    for _, path, key in sorted(found, reverse=True):
-        if key in taken:
+    def age(file: Found) -> tuple[bool, int]:
+        return file.modified < row.confirmed_at * 1e9, file.modified
+
+    end, tail = read
+    best: tuple[str, Opened] | None = None
+    for file in sorted(surroundings.copies(row), key=age):
+        if is_taken(file.key):
             continue
         try:
-            opened = take_up(path, key, recognise, pool)
+            opened = take_up(file.path, file.key, recognise, pool)
         except OSError:
             continue
-        if opened is not None and opened.row is not None:
-            return path, opened
-        if opened is not None:
+        if opened is None:
+            continue
+        holds_all = opened.candidate.read_at(end - len(tail), len(tail)) == tail
+        if opened.row is None or (best is not None and not holds_all):
             opened.file.close()
-    return None
+            continue
+        if best is not None:
+            best[1].file.close()
+        best = (file.path, opened)
+        if holds_all:
+            break
+    return best

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from logship.checkpoints.store import CheckpointStore, FileRow
 from logship.ids import TAIL_BYTES, tail_digest
 from logship.interfaces import MakeMemory
 from logship.sources.file.content import FileContent
-from logship.sources.file.discovery import scan
 from logship.sources.file.identity import FINGERPRINT_BYTES, Candidate, recognise, verifies
 from logship.sources.file.opening import open_log_file, readable
 from logship.sources.file.rotation_names import is_copy_name
+from logship.sources.file.surroundings import Surroundings
 
-__all__ = ["Guess", "KnownContents", "find_inode"]
+__all__ = ["Guess", "KnownContents"]
 
 Key = tuple[int, int]
 
@@ -232,7 +232,9 @@ class Guess:
         elsewhere = [
             row
             for row in self._elsewhere
-            if row.id not in self._taken and _may_lie_at(row, readable(path), candidate)
+            if candidate.fingerprint.startswith(row.fingerprint)
+            and row.id not in self._taken
+            and _may_lie_at(row, readable(path), candidate)
         ]
         row = recognise(candidate, here)
         while row is None and elsewhere:
@@ -247,22 +249,6 @@ class Guess:
         # Another content has their inode now: they may be found under a new one.
         self._elsewhere += [other for other in here if other is not row]
         return row
-
-
-def find_inode(row: FileRow, rotated: Sequence[str] = ()) -> str | None:
-    """Return where the content's inode lies now; None if nowhere. Blocking.
-
-    It is looked for in the folder where it was, and where the globs *rotated* lead.
-    """
-    try:
-        with os.scandir(os.path.dirname(row.path)) as entries:
-            for entry in entries:
-                if entry.inode() == row.inode and entry.stat().st_dev == row.device:
-                    return entry.path
-    except OSError:
-        pass
-    found = scan(rotated).files.get((row.device, row.inode)) if rotated else None
-    return None if found is None else found.path
 
 
 def _is_cut_short(row: FileRow, candidate: Candidate) -> bool:
@@ -284,7 +270,7 @@ def _may_lie_at(row: FileRow, path: str, candidate: Candidate) -> bool:
 
 def lies_elsewhere(row: FileRow) -> bool:
     """Whether the content of *row* is in its folder under its own inode. Blocking."""
-    path = find_inode(row)
+    path = Surroundings().find(row)
     if path is None:
         return False
     try:

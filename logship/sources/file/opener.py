@@ -21,11 +21,12 @@ from logship.sources.file.context import SourceContext
 from logship.sources.file.copies import begins_alike, find_copy, goes_on
 from logship.sources.file.discovery import Found, Scan
 from logship.sources.file.identity import Candidate
-from logship.sources.file.known import Guess, find_inode
+from logship.sources.file.known import Guess
 from logship.sources.file.opening import Opened, readable, take_up
 from logship.sources.file.parking import DESCRIPTORS, ParkedFile
-from logship.sources.file.rotation_names import is_copy_name, originals
+from logship.sources.file.rotation_names import is_copy_name, is_rotated_name, originals
 from logship.sources.file.seeding import Beginning, Seeding, say_formats
+from logship.sources.file.surroundings import Surroundings
 from logship.sources.file.tailer import Tailer, day_of
 
 __all__ = ["Opener"]
@@ -84,6 +85,8 @@ class Opener:
         tailer = await self.start(opened, path)
         if tailer is not None:
             tailer.modified = modified
+            row = opened.row
+            tailer.is_rotated = row is not None and is_rotated_name(readable(path), row.path)
             self._context.open_files.lies_at(tailer, path)
             if tailer.content is not None:
                 tailer.content.moved(readable(path), *tailer.key)
@@ -159,15 +162,21 @@ class Opener:
         for (tailer, beginning), row in zip(looks, rows, strict=True):
             tailer.start_from(context.known.opened(row), beginning.tail)
 
-    async def take_over_copy(self, row: FileRow) -> bool:
-        """Read on in the copy of a content whose own file was truncated; whether there is one."""
+    async def take_over_copy(
+        self,
+        row: FileRow,
+        read: tuple[int, bytes] = (0, b""),
+        surroundings: Surroundings | None = None,
+    ) -> bool:
+        """Read on in the copy of a content whose own file was truncated; whether there is one.
+
+        Args:
+            read: Offset up to which the content was read, and the bytes before it.
+            surroundings: As listed a moment ago; listed now when None.
+        """
         context = self._context
-        taken = {*context.open_files.keys, *context.parking.keys}
-        settings = context.settings
-        find = partial(
-            find_copy, row, taken, context.pool,
-            rotated=settings.rotated, with_archives=settings.compressed is not False,
-        )  # fmt: skip
+        near = surroundings or self._surroundings()
+        find = partial(find_copy, row, near, self._is_taken, context.pool, read)
         found = await context.in_thread(find)
         if found is None:
             return False
@@ -189,7 +198,7 @@ class Opener:
         Args:
             is_named: Tells whether the globs name a path.
         """
-        context = self._context
+        context, surroundings = self._context, self._surroundings()
         for row in context.known.at_rest():
             key = (row.device, row.inode)
             if row.gone_at is not None or not is_named(row.path):
@@ -199,12 +208,26 @@ class Opener:
                 continue
             path = None
             if there is None:  # else another content has its inode now
-                path = await context.in_thread(partial(find_inode, row, context.settings.rotated))
+                path = await context.in_thread(partial(surroundings.find, row))
             if path is None:
-                if not await self.take_over_copy(row):
-                    self._vanished(row)
+                await self._recover_copy(row, surroundings)
             elif path != row.path:  # else it is left out on purpose
-                await self._recover(row, path)
+                await self._recover(row, path, surroundings)
+
+    async def _recover_copy(self, row: FileRow, surroundings: Surroundings) -> None:
+        if not await self.take_over_copy(row, surroundings=surroundings):
+            self._vanished(row)
+
+    def _surroundings(self) -> Surroundings:
+        context = self._context
+        return Surroundings(
+            context.settings.rotated,
+            with_archives=context.settings.compressed is not False,
+            taken={*context.open_files.keys, *context.parking.keys},
+        )
+
+    def _is_taken(self, key: tuple[int, int]) -> bool:
+        return key in self._context.open_files or self._context.parking.get(key) is not None
 
     def _content_at(self, key: tuple[int, int]) -> int | None:
         """Return the id of the content that is tailed at the inode *key*, or was to its end."""
@@ -214,7 +237,7 @@ class Opener:
         parked = self._context.parking.get(key)
         return None if parked is None else parked.row
 
-    async def _recover(self, row: FileRow, path: str) -> None:
+    async def _recover(self, row: FileRow, path: str, surroundings: Surroundings) -> None:
         context, key = self._context, (row.device, row.inode)
         if key in context.open_files:
             return
@@ -228,7 +251,7 @@ class Opener:
             return
         if opened.row is None:
             await context.in_thread(opened.file.close)
-            self._vanished(row)
+            await self._recover_copy(row, surroundings)
             return
         tailer = await self.start(opened, path)
         if tailer is not None:
@@ -379,7 +402,8 @@ class Opener:
         context = self._context
         folder, name = os.path.split(path)
         for tailer in context.open_files:
-            if tailer.content is not None and _are_related(tailer.path, path):
+            beside, other = os.path.split(tailer.path)
+            if tailer.content is not None and beside == folder and is_copy_name(name, other):
                 yield tailer.content.fingerprint
         for original in originals(name):
             parked = context.parking.at(os.path.join(folder, original))

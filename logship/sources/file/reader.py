@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from logship.interfaces import Ingest
 from logship.model import Chunk
 from logship.settings.model import MultilineSettings
+from logship.sources.file.archive import is_half_written
 from logship.sources.file.context import SourceContext
 from logship.sources.file.opener import Opener
 from logship.sources.file.tailer import Tailer
@@ -16,6 +17,8 @@ from logship.sources.file.tailer import Tailer
 __all__ = ["Reader"]
 
 log = logging.getLogger(__name__)
+
+HALF_WRITTEN_SECONDS = 60.0  # for so long somebody may rest in the middle of writing an archive
 
 
 class Reader:
@@ -103,14 +106,14 @@ class Reader:
             if context.clock.monotonic() - quiet_since >= context.settings.rotate_wait_seconds:
                 await self._finish(tailer, ingest)
                 await self.close(tailer, is_gone=True)
-        elif tailer.file.is_archive or await self._is_overdue(tailer):
+        elif await self._is_overdue(tailer):
             await self._finish(tailer, ingest)
         elif quiet_seconds >= self._event_timeout_seconds:
             await self._flush(tailer, ingest)
 
     async def _is_overdue(self, tailer: Tailer) -> bool:
-        """Whether a last line has been without newline for ``incomplete_after``."""
-        limit = self._context.settings.incomplete_after_seconds
+        """Whether a last line has been without newline for so long that nothing will follow."""
+        limit = self._patience_seconds(tailer)
         if limit is None or not (tailer.pending_bytes or tailer.content is None):
             tailer.waiting_size = -1
             return False
@@ -118,6 +121,15 @@ class Reader:
         if size != tailer.waiting_size:
             tailer.waiting_size, tailer.waiting_since = size, now
         return size > 0 and now - tailer.waiting_since >= limit
+
+    def _patience_seconds(self, tailer: Tailer) -> float | None:
+        """How long the end of a last line is waited for; None: for ever."""
+        settings = self._context.settings
+        if tailer.file.is_archive:
+            return HALF_WRITTEN_SECONDS if is_half_written(tailer.file) else 0.0
+        if tailer.is_rotated:
+            return settings.rotate_wait_seconds
+        return settings.incomplete_after_seconds
 
     async def _flush(self, tailer: Tailer, ingest: Ingest) -> None:
         """Give out the event under way: that it ends here is noted durably first."""
@@ -136,7 +148,10 @@ class Reader:
         unread = 0 if content is None else max(0, content.size - tailer.position) + pending
         await self.close(tailer, is_gone=True)
         context.look_again(0.0)
-        if content is None or await self._opener.take_over_copy(content.current()):
+        if content is None:
+            return
+        read = (tailer.given_out, content.state.tail)
+        if await self._opener.take_over_copy(content.current(), read):
             return
         context.counts.abandon(unread)
         log.info(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 
 from logship.sources.file.compression import ENDINGS
 
-__all__ = ["is_copy_name", "originals"]
+__all__ = ["is_copy_name", "is_rotated_name", "originals", "uncompressed"]
 
 _MARK = r"[.\-_]?\d[\d.\-_:T]*"
 
@@ -19,7 +20,7 @@ def is_copy_name(name: str, other: str) -> bool:
     ``app.log.2``, and each of them compressed: ``app.log.2.gz``. A hint: what is in the files
     decides.
     """
-    plain, base = _uncompressed(name), _uncompressed(other)
+    plain, base = uncompressed(name), uncompressed(other)
     if name == other:
         return False
     if plain == base:
@@ -28,9 +29,15 @@ def is_copy_name(name: str, other: str) -> bool:
     return base in marked or not set(marked).isdisjoint(originals(base))
 
 
+def is_rotated_name(path: str, before: str) -> bool:
+    """Whether a file that lay at *before* has at *path* a name that rotation gave it."""
+    return is_copy_name(os.path.basename(path), os.path.basename(before))
+
+
+@lru_cache(4096)
 def originals(name: str) -> list[str]:
     """Return every name whose copy rotation may have called *name*, compressed or not."""
-    name = _uncompressed(name)
+    name = uncompressed(name)
     stem, dot, ending = name.rpartition(".")
     found = [name[:start] for start in _mark_starts(name)]
     if dot:
@@ -38,7 +45,8 @@ def originals(name: str) -> list[str]:
     return [original for original in found if original]
 
 
-def _uncompressed(name: str) -> str:
+def uncompressed(name: str) -> str:
+    """Return *name* without the ending of a compressed file."""
     stem, ending = os.path.splitext(name)
     return stem if ending.lower() in ENDINGS else name
 

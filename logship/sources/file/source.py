@@ -24,6 +24,7 @@ from logship.sources.file.opener import Opener
 from logship.sources.file.opening import readable
 from logship.sources.file.parking import DESCRIPTORS, Parking
 from logship.sources.file.reader import Reader
+from logship.sources.file.rotation_names import is_rotated_name
 from logship.sources.file.seeding import Seeding
 from logship.sources.file.tailer import Tailer
 from logship.sources.file.watcher import MODIFIED, Watcher
@@ -306,9 +307,12 @@ class FileSource:
             self._complaints.once(path, f"{path} is skipped: {reason}.")
 
     def _still_there(self, tailer: Tailer, file: Found) -> None:
-        content = tailer.content
-        if self._open_files.lies_at(tailer, file.path) and content is not None:
-            content.moved(readable(file.path), *file.key)
+        content, before = tailer.content, tailer.path
+        if self._open_files.lies_at(tailer, file.path):
+            tailer.is_rotated = is_rotated_name(file.path, before)
+            self._open_files.make_ready(tailer)
+            if content is not None:
+                content.moved(readable(file.path), *file.key)
         if content is not None and not tailer.file.is_archive:
             content.size = max(content.size, file.size)
         has_grown = file.size != tailer.position and not tailer.file.is_archive

@@ -41,6 +41,7 @@ class Tailer:
         grown_at: Monotonic seconds of the last read that found something.
         opened_at: Monotonic seconds since when it is open.
         modified: When the file was changed last, as the last look at its folder told.
+        is_rotated: Whether rotation gave the file its name: nobody is to write to it much longer.
         waiting_size: How long the content was when the end of its last line was waited for.
         waiting_since: Monotonic seconds since when it is as long.
         gone_since: Monotonic seconds since when the globs name it no more; None while they do.
@@ -67,6 +68,7 @@ class Tailer:
         self.grown_at = float("-inf")
         self.opened_at = clock.monotonic()
         self.modified = 0
+        self.is_rotated = False
         self.waiting_size, self.waiting_since = -1, 0.0
         self.gone_since: float | None = None
         self.cut_lines = self.skipped_lines = self.skipped_nul_bytes = 0
