@@ -168,6 +168,7 @@ def test_records_under_way_are_stored_once_when_settings_change(
         assert not ours & {"logs-2026.11.20", "logs-2026.11.21"}, "old settings hold still"
 
 
+@pytest.mark.slow
 def test_settings_that_change_in_every_run_double_and_lose_nothing(
     tmp_path: Path, fake: ElasticFake
 ) -> None:

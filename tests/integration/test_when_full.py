@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import re
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,8 @@ from tests.support.agent import AgentProcess
 from tests.support.elastic_fake import ElasticFake
 from tests.support.wait import wait_until
 
+SEED = int(os.environ.get("LOGSHIP_TEST_SEED") or 1)
+ROUNDS = int(os.environ.get("LOGSHIP_TEST_ROUNDS") or 5)
 LINES = 6000
 
 
@@ -198,3 +203,31 @@ def test_what_is_left_aside_is_told_in_the_last_line(tmp_path: Path, fake: Elast
         assert process.wait(60) == 0, process.stderr
         assert "put aside" not in process.stderr.splitlines()[-1]
     assert site.numbers() == list(range(LINES))
+
+
+def let_run(process: AgentProcess, seconds: float) -> None:
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.process.wait(seconds)
+
+
+@pytest.mark.slow
+def test_agents_that_put_aside_are_killed_at_any_moment(tmp_path: Path, fake: ElasticFake) -> None:
+    """Killed while reading, putting aside, sending and removing: everything is stored once."""
+    rng = random.Random(SEED)
+    site = Site(tmp_path, fake, "spool")
+    faults = ["", "503", "throttle", "cut", "garbage"]
+    for _ in range(ROUNDS):
+        site.write(rng.randint(1000, 3000))
+        fake.fault = rng.choice(faults)
+        with site.start() as process:
+            let_run(process, 2.0 * rng.random() ** 2)
+            fake.fault = rng.choice(faults)
+            if rng.random() < 0.5:
+                site.write(500)
+            let_run(process, 2.0 * rng.random() ** 2)
+            process.kill()
+    fake.fault = ""
+    with site.start("--once") as process:
+        assert process.wait(60) == 0, process.stderr
+        assert "Traceback" not in (tmp_path / "stderr").read_text()
+    assert site.numbers() == list(range(site.written)), f"seed {SEED}"
