@@ -7,18 +7,12 @@ import os
 import threading
 from pathlib import Path
 
-import pytest
-
 from tests.support.agent import World
 from tests.support.wait import wait_until
 
 COUNT = 20
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="what one look does not find, as its name changes meanwhile, is taken to be gone",
-)
 def test_archives_that_get_other_names_meanwhile(tmp_path: Path) -> None:
     """What was not read before it was compressed is read from the archive, whatever its number."""
     with World(tmp_path) as world:
@@ -55,10 +49,6 @@ def test_archives_that_get_other_names_meanwhile(tmp_path: Path) -> None:
         world.arrive(5.0)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a copy that was taken over is known under a name that the globs do not name",
-)
 def test_copy_that_was_not_read_to_its_end(tmp_path: Path) -> None:
     """What a stopped agent did not deliver of a copy is read by the next, in its glob or not."""
     with World(tmp_path, "app.log") as world:

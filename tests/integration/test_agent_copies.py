@@ -143,7 +143,7 @@ def test_truncated_and_renamed_while_no_agent_ran(tmp_path: Path) -> None:
         world.write("app.log", "two", "three")
         (world.logs / "app.log.1").write_bytes((world.logs / "app.log").read_bytes())
         world.truncate("app.log")
-        world.append("app.log", b"never seen under its name\n")
+        world.write("app.log", "never seen under its name")
         world.rename("app.log", "app.log.0")
         world.write("app.log", "banner", "four")
         world.up()

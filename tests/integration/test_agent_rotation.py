@@ -241,10 +241,6 @@ def test_same_banner_after_every_rotation_is_stored_every_time(either: World) ->
     either.write("app.log", BANNER, "work 5")
     either.rename("app.log", "app.log.5")
     either.write("app.log", BANNER, "work 6")
-    if "app.log*" not in either.globs[0] and either.globs[0] == "*.log":
-        # Nobody saw app.log.5 under its first name, and the glob does not name it now.
-        either.expected.subtract([BANNER, "work 5"])
-        either.expected += type(either.expected)()
     either.up()
     either.arrive()
 
@@ -372,7 +368,6 @@ def test_last_line_of_a_rotated_file(tmp_path: Path, glob: str, *, is_up: bool) 
             world.up()
         world.expect("no end")
         world.arrive()
-        world.append("app.log.1", b" after all\n")
         if glob == "*.log*":
-            world.expect(" after all")
-        world.arrive()
+            world.write("app.log.1", " after all")
+            world.arrive()

@@ -87,7 +87,7 @@ class Archives:
         """
         is_known = None
         if not self._is_growing(found, file):
-            is_known = await self._is_known(found, candidate)
+            is_known = await self.is_known(found, candidate)
         if is_known is None:
             self._put_back(found, file)
         elif is_known:
@@ -98,13 +98,18 @@ class Archives:
 
     def report_damage(self, path: str, file: LogFile) -> None:
         """Say once of an archive that only a part of it can be read."""
-        if isinstance(file, Archive) and file.reason:
+        if isinstance(file, Archive) and file.reason and file.status().st_size:
             state = "damaged" if file.state == "complete" else file.state
             self._context.complaints.once(
                 f"damaged {path}",
                 f"{path} is {state} ({file.reason}): what can be read of it is shipped, "
                 f"{file.size()} bytes.",
             )
+
+    def look_again(self, found: Found) -> None:
+        """Look at *found* again soon, unless it has been waiting for long."""
+        if self._unchanged_seconds(found) < self._context.settings.rotate_wait_seconds:
+            self._context.look_again(AGAIN_SECONDS)
 
     async def close(self) -> None:
         """Close what is waiting."""
@@ -126,8 +131,7 @@ class Archives:
 
     def _put_back(self, found: Found, file: LogFile) -> None:
         self._tasks[found.key] = asyncio.create_task(_returned(file))
-        if self._unchanged_seconds(found) < self._context.settings.rotate_wait_seconds:
-            self._context.look_again(AGAIN_SECONDS)
+        self.look_again(found)
 
     def _is_growing(self, found: Found, file: LogFile) -> bool:
         """Whether *file* ends in the middle, and changed less than ``rotate_wait`` ago."""
@@ -135,7 +139,7 @@ class Archives:
             return False
         return self._unchanged_seconds(found) < self._context.settings.rotate_wait_seconds
 
-    async def _is_known(self, found: Found, candidate: Candidate) -> bool | None:
+    async def is_known(self, found: Found, candidate: Candidate) -> bool | None:
         """Whether all of *candidate* stands in a file that is there, and is confirmed.
 
         None when that may become so: what is behind the confirmed offset is to be read from

@@ -15,6 +15,7 @@ from logship.sources.file.complaints import Complaints
 from logship.sources.file.known import KnownContents
 from logship.sources.file.open_files import OpenFiles
 from logship.sources.file.parking import Parking
+from logship.sources.file.unseen import Unseen
 
 __all__ = ["Counts", "SourceContext"]
 
@@ -62,6 +63,7 @@ class SourceContext:
     known: KnownContents
     open_files: OpenFiles
     parking: Parking
+    unseen: Unseen
     complaints: Complaints
     counts: Counts
     look_again: Callable[[float], None]

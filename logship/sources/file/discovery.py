@@ -15,20 +15,24 @@ from typing import NamedTuple
 from logship.settings.model import SourceSettings
 from logship.sources.file.compression import ENDINGS
 
-__all__ = ["Found", "Root", "Scan", "names", "scan", "scan_for", "watch_roots"]
+__all__ = ["Found", "Root", "Scan", "is_excluded_by", "names", "scan", "scan_for", "watch_roots"]
 
 UNREADABLE = (".zip", ".7z", ".rar", ".tar", ".tgz")
 _MAGIC = re.compile(r"[*?\[]")
 
 
 class Found(NamedTuple):
-    """A regular file that the globs name; ``modified`` is its time of change in nanoseconds."""
+    """A regular file; ``modified`` is its time of change in nanoseconds.
+
+    ``is_named`` tells whether the globs name it, or it lies beside such files.
+    """
 
     path: str
     device: int
     inode: int
     size: int
     modified: int = 0
+    is_named: bool = True
 
     @property
     def key(self) -> tuple[int, int]:
@@ -72,7 +76,7 @@ def scan(
     """
     result = Scan()
     look = partial(_look, result, follow_links=follow_links, with_archives=with_archives)
-    is_excluded = _matcher(exclude)
+    is_excluded = is_excluded_by(exclude)
     for pattern in patterns:
         paths = _paths(pattern)
         if exclude:
@@ -143,20 +147,21 @@ def _look(
     result: Scan, path: str, *, explicit: bool, follow_links: str, with_archives: bool
 ) -> None:
     try:
-        link = os.lstat(path)
-        found = os.stat(path)
+        link = found = os.lstat(path)
+        if stat.S_ISLNK(link.st_mode):
+            found = os.stat(path)
     except OSError as error:
         if not os.path.lexists(path):  # gone since the glob was read: a rotation's doing
             return
         result.skipped[path] = error.strerror or str(error)
         return
-    if stat.S_ISLNK(link.st_mode) and (reason := _refusal(link, found, follow_links)):
+    if link is not found and (reason := _refusal(link, found, follow_links)):
         result.skipped[path] = reason
     elif path.endswith(UNREADABLE):
         result.skipped[path] = (
             "an archive of several files; of archives .gz, .bz2, .xz and .zst are read"
         )
-    elif path.lower().endswith(ENDINGS) and not with_archives:
+    elif not with_archives and path.lower().endswith(ENDINGS):
         result.skipped[path] = 'it is compressed, and "compressed" is false'
     elif stat.S_ISREG(found.st_mode):
         key = device, inode = found.st_dev, found.st_ino
@@ -191,8 +196,11 @@ def _kind(mode: int) -> str:
     return "special file"
 
 
-def _matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
-    """Patterns with a slash match whole paths, others the file's name."""
+def is_excluded_by(patterns: Sequence[str]) -> Callable[[str], bool]:
+    """Return what tells whether a path is left out.
+
+    Patterns with a slash match whole paths, others the file's name.
+    """
     whole = [re.compile(fnmatch.translate(p)).match for p in patterns if "/" in p]
     names = [re.compile(fnmatch.translate(p)).match for p in patterns if "/" not in p]
 

@@ -34,6 +34,7 @@ __all__ = ["Opener"]
 log = logging.getLogger(__name__)
 
 SEEDED_AT_ONCE = 256
+MISSING_SECONDS, MISSING_ONCE_SECONDS = 0.3, 0.5  # what is nowhere is looked for again after this
 COPY_SECONDS = 0.2  # what may be a copy under way is looked at again after this time
 
 
@@ -44,13 +45,18 @@ class Opener:
         self._context, self._seeding = context, seeding
         self._archives = Archives(context, seeding)
         self._at_first: set[tuple[int, int]] | None = None
+        self._missing: dict[int, float] = {}  # content → since when it is nowhere
         self._copies: dict[tuple[int, int], tuple[int, float]] = {}  # (size, since when)
 
-    def looked(self, found: Scan) -> None:
-        """Remember which files the first look found: they were there before the source was."""
+    def looked(self, found: Scan, unseen: Sequence[Found]) -> None:
+        """Remember which files the first look found: they were there before the source was.
+
+        Args:
+            unseen: Files beside the named ones that may be opened as well.
+        """
         if self._at_first is None:
             self._at_first = set(found.files)
-        self._archives.keep(set(found.files))
+        self._archives.keep({*found.files, *(file.key for file in unseen)})
 
     def opened_all(self) -> None:
         """Every file that the first look found has been opened once."""
@@ -201,6 +207,9 @@ class Opener:
         context, surroundings = self._context, self._surroundings()
         for row in context.known.at_rest():
             key = (row.device, row.inode)
+            if row.id in self._missing:
+                await self._recover_copy(row, surroundings)
+                continue
             if row.gone_at is not None or not is_named(row.path):
                 continue
             there = self._content_at(key)
@@ -215,8 +224,21 @@ class Opener:
                 await self._recover(row, path, surroundings)
 
     async def _recover_copy(self, row: FileRow, surroundings: Surroundings) -> None:
-        if not await self.take_over_copy(row, surroundings=surroundings):
+        """Read on in the copy of a content that is nowhere; without one for a while, it is gone.
+
+        A rotation under way may have renamed what was just listed.
+        """
+        context, now = self._context, self._context.clock.monotonic()
+        if await self.take_over_copy(row, surroundings=surroundings):
+            self._missing.pop(row.id, None)
+            return
+        since = self._missing.setdefault(row.id, now)
+        patience = context.settings.rotate_wait_seconds
+        if now - since >= (min(patience, MISSING_ONCE_SECONDS) if context.once else patience):
+            del self._missing[row.id]
             self._vanished(row)
+        else:
+            context.look_again(MISSING_SECONDS)
 
     def _surroundings(self) -> Surroundings:
         context = self._context
@@ -272,6 +294,9 @@ class Opener:
             return
         if opened.row is None:
             opened = await self._leave_deleted(opened, file.path)
+        if not file.is_named:
+            await self._take_unseen(file, opened, guess)
+            return
         if opened.row is None:
             opened = await self._cut_short(opened, file.path, guess)
         if opened is None or (opened.row is None and await self._waits(file, opened)):
@@ -286,10 +311,49 @@ class Opener:
         if self._at_first:
             self._at_first.discard(file.key)
 
+    async def _take_unseen(self, file: Found, opened: Opened, guess: Guess) -> None:
+        """Read a file that was begun and rotated between two looks; most are known already."""
+        context = self._context
+        if opened.row is None and (context.is_finishing or await self._is_known(file, opened)):
+            return
+        await self._supersede(guess, opened.candidate)
+        tailer = await self.start(opened, file.path)
+        if tailer is None:
+            context.unseen.wait()
+            return
+        context.unseen.handled(file)
+        tailer.gone_since = context.clock.monotonic()
+        if tailer.content is not None:
+            tailer.content.moved(readable(file.path), *file.key)
+
+    async def _is_known(self, file: Found, opened: Opened) -> bool:
+        """Whether *file* is a copy of what is read from elsewhere, or may be; it is closed then."""
+        context = self._context
+        if opened.file.is_archive:
+            waits = await self._archives.waits(file, opened.file, opened.candidate)
+            if context.parking.get(file.key) is not None:
+                context.unseen.handled(file)
+            elif waits:
+                context.unseen.wait()
+            return waits
+        is_known = await self._archives.is_known(file, opened.candidate)
+        if is_known:
+            context.unseen.handled(file)
+        elif is_known is None:
+            context.unseen.wait()
+            self._archives.look_again(file)
+        elif self._may_be_copy(file, opened.candidate):
+            context.unseen.wait()
+            is_known = None
+        if is_known is not False:
+            await context.in_thread(opened.file.close)
+        return is_known is not False
+
     async def _open_archive(self, file: Found, guess: Guess) -> None:
         """Open a compressed file, when it is known how much is in it."""
         context = self._context
         if self._archives.is_settled(file, guess):
+            context.unseen.handled(file)
             return
         measured = await self._archives.take(file)
         if measured is None:
@@ -412,15 +476,22 @@ class Opener:
                 if row is not None:
                     yield row.fingerprint
 
+    def superseded(self, row: FileRow) -> None:
+        """Look for a copy of *row* for a while: another content has its place now."""
+        self._missing.setdefault(row.id, self._context.clock.monotonic())
+        self._context.look_again(MISSING_SECONDS)
+
     async def _supersede(self, guess: Guess, candidate: Candidate) -> None:
         """What else was known at this inode is there no more: truncated, or the inode is reused."""
+        context = self._context
         for row in guess.at(candidate):
             if row.gone_at is not None:
                 continue
             if await self.take_over_copy(row):
                 guess.take(row)
                 continue
-            self._vanished(row)
+            context.known.gone(row, context.clock.time())
+            self.superseded(row)
             log.info(
                 "%s is not what it was when logship saw it last (%d bytes then, %d now): it "
                 "is read from its beginning.",

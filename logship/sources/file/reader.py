@@ -150,10 +150,11 @@ class Reader:
         context.look_again(0.0)
         if content is None:
             return
+        content.read_to = tailer.given_out
         read = (tailer.given_out, content.state.tail)
         if await self._opener.take_over_copy(content.current(), read):
             return
-        context.counts.abandon(unread)
+        self._opener.superseded(content.current())
         log.info(
             "%s was truncated or written anew (%d bytes before, %d now): it is read from its "
             "beginning.%s",

@@ -27,6 +27,7 @@ from logship.sources.file.reader import Reader
 from logship.sources.file.rotation_names import is_rotated_name
 from logship.sources.file.seeding import Seeding
 from logship.sources.file.tailer import Tailer
+from logship.sources.file.unseen import Unseen
 from logship.sources.file.watcher import MODIFIED, Watcher
 
 __all__ = ["FileSource"]
@@ -39,6 +40,7 @@ SCAN_SHARE = 10.0  # a notified change waits for this many times what the last s
 QUIET_SECONDS = 1.0  # a source that is to stop reads on until it was quiet for this long
 OPENED_TOGETHER = 64
 OPEN_AT_LEAST = 16  # so many a source may always open, whatever the others hold
+SAVED_WITHIN_SECONDS = 30.0  # a checkpoint is at most so much older than the last look
 LOOK_SECONDS = 5.0  # opening many files is interrupted after this time to look around again
 
 
@@ -75,9 +77,11 @@ class FileSource:
         self._known = KnownContents(settings.name, store, make_memory, seeding.boot_id)
         self.contents: dict[int, FileContent] = self._known.contents
         self._complaints, self._counts = Complaints(settings.name, clock), Counts()
+        since = self._looked_after_since(store)
+        self._unseen = Unseen(settings, since, clock.time)
         context = SourceContext(
             settings, store, clock, pool, self._known, self._open_files, self._parking,
-            self._complaints, self._counts, self._look_again, once, is_finishing,
+            self._unseen, self._complaints, self._counts, self._look_again, once, is_finishing,
         )  # fmt: skip
         self._in_thread = context.in_thread
         self._opener = Opener(context, seeding)
@@ -91,6 +95,18 @@ class FileSource:
         self._are_named = names(settings.paths)
         self._stop_by: float | None = None
         self._watcher: Watcher | None = None
+
+    def _looked_after_since(self, store: CheckpointStore) -> float:
+        """Since when no file of this source may have come and gone unseen, in epoch seconds.
+
+        Not before the source was first looked after: what lay beside its files was not asked for.
+        """
+        now, key = self._clock.time(), f"first look {self.settings.name}"
+        first = store.meta(key)
+        if first is None:
+            store.set_meta(key, first := str(now))
+        saved = [row.confirmed_at for row in self._known.at_rest()]
+        return max(float(first), max(saved, default=now) - SAVED_WITHIN_SECONDS)
 
     @property
     def open_files(self) -> int:
@@ -278,7 +294,8 @@ class FileSource:
         roots = await self._in_thread(partial(watch_roots, settings.paths))
         self._complain(found)
         self._watch(roots)
-        self._opener.looked(found)
+        unseen = await self._in_thread(partial(self._unseen.find, list(found.files.values())))
+        self._opener.looked(found, unseen)
         self._parking.keep(found.files.keys())
         closed = []
         for key, file in found.files.items():
@@ -287,6 +304,7 @@ class FileSource:
                 self._still_there(tailer, file)
             elif not self._parking.is_unchanged(file):
                 closed.append(file)
+        closed += [file for file in unseen if file.key not in self._open_files]
         now = self._clock.monotonic()
         for tailer in self._open_files:
             if tailer.key not in found.files and tailer.gone_since is None:
