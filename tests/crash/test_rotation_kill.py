@@ -33,7 +33,7 @@ pytestmark = [
 SEED = int(os.environ.get("LOGSHIP_TEST_SEED") or 1)
 ROUNDS = int(os.environ.get("LOGSHIP_TEST_ROUNDS") or 2)
 ROTATE_SECONDS = 0.2
-DEADLINE = 90.0  # seconds, on a machine that has much else to do
+DEADLINE = 30.0  # seconds, on a machine that has much else to do
 KEEP = 8  # rotated files; the oldest is removed for good
 FAULTS = ("", "", "cut", "503", "throttle", "garbage")
 STEPS = {
@@ -41,16 +41,13 @@ STEPS = {
     "compress": ("renamed", "created", "half compressed", "compressed", "unlinked"),
     "copytruncate": ("half copied", "copied", "truncated"),
 }
-LOSES_COPIES = pytest.mark.xfail(
-    strict=False, reason="see test_agent_cascade.py: copies out of the globs can be lost"
-)
 CASES = [
     ("create", "app.log*"),
     ("create", "app.log"),
     ("compress", "app.log*"),
-    pytest.param("compress", "app.log", marks=LOSES_COPIES),
+    ("compress", "app.log"),
     ("copytruncate", "app.log*"),
-    pytest.param("copytruncate", "app.log", marks=LOSES_COPIES),
+    ("copytruncate", "app.log"),
 ]
 
 
@@ -61,7 +58,6 @@ class Run:
         self.rng = random.Random(f"{SEED} {style} {pattern}")
         self.fake, self.style = fake, style
         (directory / "logs").mkdir()
-        self._names_rotated = "*" in pattern
         self._stored: set[int] = set()
         self._seen = 0
         self.writer = NumberedWriter(directory / "logs" / "app.log", self.rng, keep=KEEP)
@@ -122,11 +118,11 @@ class Run:
         wait_until(lambda: not process.is_running, lambda: process.stderr, seconds=DEADLINE)
 
     def _may_rotate(self) -> bool:
-        """Nobody is to remove lines, or hide them in a file that the globs do not name, unseen."""
+        """Nobody is to remove lines unseen, nor the first file before an agent was there."""
         ends = [0, *self.writer.ends]
-        if len(ends) > KEEP and not self._are_stored(*ends[-KEEP - 1 :][:2]):
-            return False
-        return self._names_rotated or self._are_stored(ends[-1], ends[-1] + 1)
+        if len(ends) == 1:
+            return self._are_stored(0, 1)
+        return len(ends) <= KEEP or self._are_stored(*ends[-KEEP - 1 :][:2])
 
     def _are_stored(self, begin: int, end: int) -> bool:
         documents = list(self.fake.documents.values())

@@ -357,6 +357,7 @@ class Opener:
             return
         measured = await self._archives.take(file)
         if measured is None:
+            context.unseen.wait()
             return
         opened: Opened | OSError
         if isinstance(measured, OSError):
