@@ -21,7 +21,7 @@ from logship.sources.file.opening import open_log_file, readable
 from logship.sources.file.parking import ParkedFile
 from logship.sources.file.seeding import Beginning, Seeding
 
-__all__ = ["Archives"]
+__all__ = ["Archives", "report_damage"]
 
 log = logging.getLogger(__name__)
 
@@ -93,18 +93,8 @@ class Archives:
         elif is_known:
             await self._pass_over(found, file)
         else:
-            self.report_damage(found.path, file)
+            report_damage(self._context, found.path, file)
         return is_known is not False
-
-    def report_damage(self, path: str, file: LogFile) -> None:
-        """Say once of an archive that only a part of it can be read."""
-        if isinstance(file, Archive) and file.reason and file.status().st_size:
-            state = "damaged" if file.state == "complete" else file.state
-            self._context.complaints.once(
-                f"damaged {path}",
-                f"{path} is {state} ({file.reason}): what can be read of it is shipped, "
-                f"{file.size()} bytes.",
-            )
 
     def look_again(self, found: Found) -> None:
         """Look at *found* again soon, unless it has been waiting for long."""
@@ -263,3 +253,14 @@ def _is_contained(candidate: Candidate, live: LogFile | str) -> bool | None:
     finally:
         if opened is not None:
             opened.close()
+
+
+def report_damage(context: SourceContext, path: str, file: LogFile) -> None:
+    """Say once of an archive that only a part of it can be read."""
+    if isinstance(file, Archive) and file.reason and file.status().st_size:
+        state = "damaged" if file.state == "complete" else file.state
+        context.complaints.once(
+            f"damaged {path}",
+            f"{path} is {state} ({file.reason}): what can be read of it is shipped, "
+            f"{file.size()} bytes.",
+        )

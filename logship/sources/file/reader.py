@@ -11,7 +11,8 @@ from logship.model import Chunk
 from logship.settings.model import MultilineSettings
 from logship.sources.file.archive import is_half_written
 from logship.sources.file.context import SourceContext
-from logship.sources.file.opener import Opener
+from logship.sources.file.recovery import Recovery
+from logship.sources.file.starting import Starter
 from logship.sources.file.tailer import Tailer
 
 __all__ = ["Reader"]
@@ -24,8 +25,8 @@ HALF_WRITTEN_SECONDS = 60.0  # for so long somebody may rest in the middle of wr
 class Reader:
     """Reads the open files of one source."""
 
-    def __init__(self, context: SourceContext, opener: Opener) -> None:
-        self._context, self._opener = context, opener
+    def __init__(self, context: SourceContext, starter: Starter, recovery: Recovery) -> None:
+        self._context, self._starter, self._recovery = context, starter, recovery
         multiline = context.settings.multiline or MultilineSettings()
         self._event_timeout_seconds = multiline.timeout_seconds
 
@@ -79,7 +80,7 @@ class Reader:
 
     async def _read(self, tailer: Tailer, ingest: Ingest) -> None:
         if tailer.content is None:
-            await self._opener.establish([tailer])
+            await self._starter.establish([tailer])
         if tailer.content is not None:
             await self._ingest(tailer, await tailer.read(), ingest)
             tailer.is_blocked = False
@@ -152,9 +153,9 @@ class Reader:
             return
         content.read_to = tailer.given_out
         read = (tailer.given_out, content.state.tail)
-        if await self._opener.take_over_copy(content.current(), read):
+        if await self._recovery.take_over_copy(content.current(), read):
             return
-        self._opener.superseded(content.current())
+        self._recovery.superseded(content.current())
         log.info(
             "%s was truncated or written anew (%d bytes before, %d now): it is read from its "
             "beginning.%s",
@@ -165,7 +166,7 @@ class Reader:
     async def _finish(self, tailer: Tailer, ingest: Ingest) -> None:
         """Ship a last line that has no newline; nothing more is expected of this file."""
         if tailer.content is None:
-            await self._opener.establish([tailer], or_incomplete=True)
+            await self._starter.establish([tailer], or_incomplete=True)
             if tailer.content is None:
                 return
         tailer.at_end = False

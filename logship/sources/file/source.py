@@ -13,6 +13,7 @@ from functools import partial
 from logship.checkpoints.store import CheckpointStore, FileRow
 from logship.interfaces import Clock, Ingest, MakeMemory
 from logship.settings.model import SourceSettings
+from logship.sources.file.archives import Archives
 from logship.sources.file.complaints import Complaints
 from logship.sources.file.content import FileContent
 from logship.sources.file.context import Counts, SourceContext
@@ -24,8 +25,10 @@ from logship.sources.file.opener import Opener
 from logship.sources.file.opening import readable
 from logship.sources.file.parking import DESCRIPTORS, Parking
 from logship.sources.file.reader import Reader
+from logship.sources.file.recovery import Recovery
 from logship.sources.file.rotation_names import is_rotated_name
 from logship.sources.file.seeding import Seeding
+from logship.sources.file.starting import Starter
 from logship.sources.file.tailer import Tailer
 from logship.sources.file.unseen import Unseen
 from logship.sources.file.watcher import MODIFIED, Watcher
@@ -84,8 +87,10 @@ class FileSource:
             self._unseen, self._complaints, self._counts, self._look_again, once, is_finishing,
         )  # fmt: skip
         self._in_thread = context.in_thread
-        self._opener = Opener(context, seeding)
-        self._reader = Reader(context, self._opener)
+        self._starter, self._archives = Starter(context, seeding), Archives(context, seeding)
+        self._recovery = Recovery(context, self._starter)
+        self._opener = Opener(context, self._starter, self._recovery, self._archives)
+        self._reader = Reader(context, self._starter, self._recovery)
         self._idle = Idle(context, self._opener)
         self._wake = asyncio.Event()
         self._changed: set[tuple[int, str]] = set()
@@ -158,7 +163,7 @@ class FileSource:
             if self._watcher is not None:
                 self._watcher.stop()
                 self._watcher = None
-            await self._opener.close()
+            await self._archives.close()
             for tailer in self._open_files:
                 await self._reader.close(tailer)
 
@@ -295,7 +300,8 @@ class FileSource:
         self._complain(found)
         self._watch(roots)
         unseen = await self._in_thread(partial(self._unseen.find, list(found.files.values())))
-        self._opener.looked(found, unseen)
+        self._starter.looked(found.files)
+        self._archives.keep({*found.files, *(file.key for file in unseen)})
         self._parking.keep(found.files.keys())
         closed = []
         for key, file in found.files.items():
@@ -311,8 +317,8 @@ class FileSource:
                 self._open_files.gone(tailer, now)
         if not await self._open_all(closed, found, ingest):
             return
-        self._opener.opened_all()
-        await self._opener.recover_renamed(found, self._are_named)
+        self._starter.opened_all()
+        await self._recovery.recover_renamed(found, self._are_named)
         await self._forget(found)
         await self._idle.park_quiet(ingest)
 
@@ -369,7 +375,7 @@ class FileSource:
                 count = min(len(waiting), room, OPENED_TOGETHER)
                 await self._opener.open([waiting.popleft() for _ in range(count)], guess)
                 room -= len(open_files) - before
-            await self._opener.establish_new()
+            await self._starter.establish_new()
             if not waiting:
                 return True
             has_room = await self._make_room(ingest)
