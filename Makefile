@@ -2,24 +2,34 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CHAOS := $(addprefix tests/integration/test_,delivery_chaos.py turmoil.py logrotate.py changed_routing.py when_full.py)
 
-.PHONY: demo test test-parts test-agent test-whole lint bench bench-handler bench-idle clean
+.PHONY: demo test test-parts test-agent test-handler test-whole test-chaos lint bench bench-handler bench-idle clean
 
 demo: $(VENV)/.run
 	@$(BIN)/logship demo
 
 # In parts beside each other, as most of them wait; each with its output in one piece.
 test: $(VENV)/.dev
-	@$(MAKE) --no-print-directory -j 3 --output-sync=target test-parts test-agent test-whole
+	@$(MAKE) --no-print-directory -j 4 --output-sync=target test-whole test-agent test-handler test-parts
 
 test-parts: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q tests/unit tests/property tests/bench tests/elasticsearch
 
 test-agent: $(VENV)/.dev
-	@$(BIN)/python -m pytest -q tests/integration/test_agent*.py tests/crash
+	@$(BIN)/python -m pytest -q tests/integration/test_agent*.py
+
+test-handler: $(VENV)/.dev
+	@$(BIN)/python -m pytest -q tests/integration/test_handler*.py
 
 test-whole: $(VENV)/.dev
-	@$(BIN)/python -m pytest -q tests/integration --ignore-glob='*/test_agent*.py'
+	@$(BIN)/python -m pytest -q tests/integration --ignore-glob='*/test_agent*.py' \
+		--ignore-glob='*/test_handler*.py' $(addprefix --ignore=,$(CHAOS))
+
+# Kills, outages and rotation at random; LOGSHIP_TEST_SEED and the counts that the tests name make
+# a long run of it.
+test-chaos: $(VENV)/.dev
+	@$(BIN)/python -m pytest -q tests/crash $(CHAOS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .

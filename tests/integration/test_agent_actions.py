@@ -59,7 +59,10 @@ class Player:
         self.world.write(name, *lines[1:])
 
     def half(self) -> None:
-        name = self.rng.choice(self.names)
+        """Begin a line; in a rotated file it would be shipped as it is."""
+        name = self.rng.choice([name for name in self.names if name.endswith(".log")] or [""])
+        if not name:
+            return
         half = f"half {next(self.numbers)} é"
         cut = self.rng.randrange(1, 4)  # also through the last character
         data = half.encode()
@@ -85,10 +88,10 @@ class Player:
             old = f"{name}.{number}" if number else name
             new = f"{name}.{number + 1}"
             if old in self.names and new not in self.names:
+                if old in self.halves:
+                    self.append(old)
                 self.world.rename(old, new)
                 self.names[self.names.index(old)] = new
-                if old in self.halves:
-                    self.halves[new] = self.halves.pop(old)
         if name not in self.names and self.rng.random() < 0.9:
             self.make(name)
         if not self.names:

@@ -247,8 +247,8 @@ def test_settings_of_another_version_are_told(tmp_path: Path, fake: ElasticFake)
     site.run_and_kill(PLAIN, 6)
     with sqlite3.connect(tmp_path / "state" / "checkpoints.db") as db:
         text = db.execute("SELECT value FROM meta WHERE key = 'routing app'").fetchone()[0]
-        db.execute("UPDATE meta SET value = ?", (text.replace('"version": 1', '"version": 99'),))
-        db.execute("INSERT OR REPLACE INTO meta VALUES ('format', '1')")
+        text = text.replace('"version": 1', '"version": 99')
+        db.execute("UPDATE meta SET value = ? WHERE key = 'routing app'", (text,))
     db.close()
     said = site.finish(PLAIN)
     assert "version 99; this one is 1" in said

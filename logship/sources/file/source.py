@@ -107,11 +107,13 @@ class FileSource:
         Not before the source was first looked after: what lay beside its files was not asked for.
         """
         now, key = self._clock.time(), f"first look {self.settings.name}"
-        first = store.meta(key)
-        if first is None:
-            store.set_meta(key, first := str(now))
+        try:
+            first = float(store.meta(key) or "")
+        except ValueError:
+            first = now
+            store.set_meta(key, str(now))
         saved = [row.confirmed_at for row in self._known.at_rest()]
-        return max(float(first), max(saved, default=now) - SAVED_WITHIN_SECONDS)
+        return max(first, max(saved, default=now) - SAVED_WITHIN_SECONDS)
 
     @property
     def open_files(self) -> int:
