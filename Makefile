@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CHAOS := $(addprefix tests/integration/test_,delivery_chaos.py turmoil.py logrotate.py changed_routing.py when_full.py)
 
-.PHONY: demo test test-parts test-agent test-handler test-whole test-chaos lint bench bench-handler bench-idle clean
+.PHONY: demo test test-parts test-agent test-handler test-whole test-chaos test-kills test-outages lint bench bench-handler bench-idle clean
 
 demo: $(VENV)/.run
 	@$(BIN)/logship demo
@@ -29,7 +29,13 @@ test-whole: $(VENV)/.dev
 # Kills, outages and rotation at random; LOGSHIP_TEST_SEED and the counts that the tests name make
 # a long run of it.
 test-chaos: $(VENV)/.dev
-	@$(BIN)/python -m pytest -q tests/crash $(CHAOS)
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target test-kills test-outages
+
+test-kills: $(VENV)/.dev
+	@$(BIN)/python -m pytest -q tests/crash
+
+test-outages: $(VENV)/.dev
+	@$(BIN)/python -m pytest -q $(CHAOS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
