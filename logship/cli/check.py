@@ -219,6 +219,7 @@ def _warnings(loaded: Loaded) -> Iterator[str]:
 
     for variable in loaded.unused:
         yield f"not used: {variable}"
+    owners: dict[tuple[int, int], str] = {}
     for source in loaded.settings.sources:
         if source.type == "spool":
             if not any(spool_folders(source.paths)):
@@ -231,6 +232,13 @@ def _warnings(loaded: Loaded) -> Iterator[str]:
         if not found.files:
             paths = ", ".join(source.paths)
             yield f"no file matches the source {source.name} now: {paths}"
+        for key, file in found.files.items():
+            owner = owners.setdefault(key, source.name)
+            if owner != source.name:
+                yield (
+                    f"{file.path} belongs to the sources {owner} and {source.name}: its lines are "
+                    "stored once for each of them; exclude it from one"
+                )
 
 
 def _verbs(processors: Sequence[ProcessorSettings]) -> str:

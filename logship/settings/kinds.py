@@ -197,8 +197,8 @@ class Choice(Scalar):
         value = resolve_plain(node.raw) if node.from_variable else node.value
         if self.or_flag and isinstance(value, bool):
             return value
+        possible = (*self.words, "true", "false") if self.or_flag else self.words
         if not isinstance(value, str):
-            possible = (*self.words, "true", "false") if self.or_flag else self.words
             raise Wrong(f"expected one of {', '.join(possible)}, found {node.description}")
         word = value.upper() if self.any_case else value
         if word in self.words:
@@ -206,7 +206,7 @@ class Choice(Scalar):
         if word in self.later:
             raise Wrong(not_available(quote(value)))
         name = path.rpartition(".")[2]
-        raise Wrong(f"unknown {name} {quote(value)}{did_you_mean(value, self.words)}")
+        raise Wrong(f"unknown {name} {quote(value)}{did_you_mean(value, possible)}")
 
     def schema(self) -> dict[str, Any]:
         """The words, or a text with a variable."""

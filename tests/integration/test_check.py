@@ -304,6 +304,17 @@ def test_help_has_examples(command: str, run: Run, capsys: pytest.CaptureFixture
     assert f"\nexamples:\n  logship {command}" in capsys.readouterr().out
 
 
+def test_a_file_of_two_sources_is_told(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its lines would be stored twice, which nobody wants."""
+    (tmp_path / "app.log").write_text("one\n")
+    settings = tmp_path / "a.yaml"
+    settings.write_text("sources: [{name: one, paths: [app.log]}, {name: all, paths: ['*.log']}]\n")
+    assert run("check", "-c", str(settings)) == 0
+    assert "app.log belongs to the sources one and all" in capsys.readouterr().err
+
+
 def test_the_host_id_is_shown_with_its_origin(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
