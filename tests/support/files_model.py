@@ -264,6 +264,8 @@ class FilesModel:
         A short file is seen by an agent before it grows again: that it is the same could else
         not be told from one that was begun anew with the same lines.
         """
+        self.up()
+        wait_until(lambda: self._is_in_store(name), self.difference)
         self.kill()
         body = self.files[name]
         lost, body.lines = body.lines[keep:], body.lines[:keep]
@@ -286,6 +288,16 @@ class FilesModel:
                 yield database
         finally:
             database.close()
+
+    def _is_in_store(self, name: str) -> bool:
+        if not (self.state / "checkpoints.db").exists():
+            return False
+        try:
+            with self._database() as database:
+                query = "SELECT 1 FROM files WHERE path = ? AND gone_at IS NULL"
+                return database.execute(query, (str(self.logs / name),)).fetchone() is not None
+        except sqlite3.OperationalError:  # it is being made
+            return False
 
     def _is_of_another_boot(self, name: str) -> bool:
         query = "SELECT 1 FROM files WHERE path = ? AND boot = 'another' AND gone_at IS NULL"
