@@ -193,14 +193,17 @@ class Guess:
         self._taken: set[int] = set()
 
     def distance(self, key: Key, path: str) -> int:
-        """How far a file is from what is known: 0 at its inode and path, 1 at its inode, else 2.
+        """How far a file is from what is known: 0 at its inode and path, 3 at neither.
 
-        A copy may have got an inode that another content had, so its original goes first.
+        A copy may have got an inode that another content had, so its original goes first: 1 at its
+        inode, under a name that rotation may have given it, 2 under another.
         """
         rows = self._here.get(key)
         if rows is None:
-            return 2
-        return 0 if any(row.path == path for row in rows) else 1
+            return 3
+        if any(row.path == path for row in rows):
+            return 0
+        return 1 if any(_are_names_of_one(row.path, path) for row in rows) else 2
 
     def at(self, candidate: Candidate) -> list[FileRow]:
         """Return the rows that have *candidate*'s inode and were not taken."""
@@ -264,7 +267,12 @@ def _is_cut_short(row: FileRow, candidate: Candidate) -> bool:
 def _may_lie_at(row: FileRow, path: str, candidate: Candidate) -> bool:
     if row.path == path or row.inode == candidate.inode:  # a reboot may renumber devices
         return True
-    name, other = os.path.basename(path), os.path.basename(row.path)
+    return _are_names_of_one(row.path, path)
+
+
+def _are_names_of_one(path: str, other: str) -> bool:
+    """Whether rotation or moving may have made one of the names of the other."""
+    name, other = os.path.basename(path), os.path.basename(other)
     return name == other or is_copy_name(name, other) or is_copy_name(other, name)
 
 
