@@ -72,10 +72,12 @@ class Recovery:
             if row.id in self._missing:
                 await self._recover_copy(row, surroundings)
                 continue
-            if row.gone_at is not None or not is_named(row.path):
+            if row.gone_at is not None:
                 continue
-            there = self._content_at(key)
+            there = self._content_at(key)  # before the names: it is cheap, and most are there
             if there == row.id or (there is None and key in found.files):
+                continue
+            if not is_named(row.path):
                 continue
             path = None
             if there is None:  # else another content has its inode now
