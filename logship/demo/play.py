@@ -200,7 +200,7 @@ def _keep(stage: Stage, screen: Screen) -> None:
     try:
         while True:
             stage.check_alive()
-            time.sleep(1)  # a process of its own that does nothing else
+            time.sleep(1)  # Ctrl-C ends it at once; in between there is nothing to do but look
     except KeyboardInterrupt:
         screen.step("\n  ending ...")
 

@@ -93,6 +93,7 @@ class HttpNode(BaseAsyncNode):
             else:
                 self.headers.update(self.proxy.headers)
 
+    # The library's own asynchronous nodes override a synchronous method, too.
     async def perform_request(  # type: ignore[override]
         self,
         method: str,
@@ -205,6 +206,7 @@ class HttpNode(BaseAsyncNode):
     def _place(self) -> str:
         return f"{self.scheme}://{self.host}:{self.port}"
 
+    # As above: synchronous in the library's base class.
     async def close(self) -> None:  # type: ignore[override]
         """Close the connections."""
         session, self._session = self._session, None

@@ -48,6 +48,7 @@ class _Looking(ssl.SSLObject):
 def _chain(connection: ssl.SSLObject) -> list[bytes]:
     if hasattr(connection, "get_unverified_chain"):  # from Python 3.13
         return list(connection.get_unverified_chain())
+    # Before that only the object inside knows it, which typeshed does not.
     inner: Any = connection._sslobj  # type: ignore[attr-defined]
     return [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in inner.get_unverified_chain()]
 

@@ -207,7 +207,8 @@ class Flow:
                 if not entries:
                     return
                 await self._buffer.put(_documents(entries))
-                # Not the loop but the interpreter is for others now: the application's calls.
+                # Blocks on purpose: not the loop but the interpreter is for others now, for the
+                # application's calls.
                 time.sleep(ASIDE_SECONDS)  # noqa: ASYNC251
             elif self._must_spool:
                 self._spool_some()

@@ -85,5 +85,6 @@ class Probe:
 
 def of_record(receipt: Receipt) -> Receipt:
     """Return the receipt of the record itself, where it is a probe's that has ended."""
-    is_over = isinstance(receipt, Probe) and receipt.group.probe is not receipt
-    return receipt.receipt if is_over else receipt  # type: ignore[attr-defined]
+    if isinstance(receipt, Probe) and receipt.group.probe is not receipt:
+        return receipt.receipt
+    return receipt
