@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from logship.durable import sync_directory
+
 __all__ = ["HostId", "boot_id", "host_id", "host_name", "known_host_id"]
 
 _MACHINE_ID_FILES = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
@@ -116,9 +118,5 @@ def _keep(file: Path) -> str:
     finally:
         os.close(descriptor)
     temporary.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_directory(file.parent)
     return text

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from logship.durable import sync_directory
 from logship.elastic import Elastic
 from logship.errors import BadReply, ElasticError, LogshipError
 from logship.indices.listing import IndexRow, path_of
@@ -217,11 +218,7 @@ def _keep(part: Path, directory: Path, name: str) -> Path:
         except FileExistsError:
             number += 1
             continue
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_directory(directory)
         return path
 
 

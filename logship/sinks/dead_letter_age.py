@@ -8,10 +8,11 @@ from collections import Counter
 from concurrent.futures import Executor
 from datetime import UTC, date, datetime, timedelta
 
+from logship.durable import sync_directory
 from logship.errors import StateError
 from logship.interfaces import Clock
 from logship.sinks.dead_letter import digest_of, parse
-from logship.sinks.dead_letter_box import DeadLetterBox, sync_directory
+from logship.sinks.dead_letter_box import DeadLetterBox
 
 __all__ = ["purge_before", "purge_regularly"]
 

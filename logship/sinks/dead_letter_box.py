@@ -26,6 +26,7 @@ from typing import BinaryIO
 
 import orjson
 
+from logship.durable import append_whole, on_new_line, sync_directory
 from logship.errors import StateError
 from logship.sinks.dead_letter import DeadLetter, digest_of, key_of, parse
 
@@ -169,13 +170,7 @@ class DeadLetterBox:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             _like(descriptor, self.directory)
-            size = os.fstat(descriptor).st_size
-            if size and os.pread(descriptor, 1, size - 1) != b"\n":
-                data = b"\n" + data
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            os.fsync(descriptor)
+            append_whole(descriptor, on_new_line(descriptor, data), synced=True)
         finally:
             os.close(descriptor)
         if is_new:
@@ -341,12 +336,3 @@ def _like(descriptor: int, model: Path) -> None:
     if os.geteuid() == 0:
         owner = model.stat()
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make what was renamed in *directory* durable."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import orjson
 
+from logship.durable import append_whole, on_new_line, sync_directory
 from logship.interfaces import Clock
 from logship.model import Document, Refusal
 from logship.schema.times import utc_text
@@ -74,14 +75,13 @@ class DeadLetterFiles:
             # Handlers in several processes may share the folder; a failed write of one cuts the
             # file back to where it began.
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            _write_whole(descriptor, data)
-            os.fsync(descriptor)
+            append_whole(descriptor, on_new_line(descriptor, data), synced=True)
         finally:
             os.close(descriptor)
         if self._synced != path:
             # A name that is not synced can be gone after a power cut, with all that it names.
-            _sync_directory(self._directory)
-            _sync_directory(self._directory.parent)
+            sync_directory(self._directory)
+            sync_directory(self._directory.parent)
             self._synced = path
 
 
@@ -105,25 +105,3 @@ def _line(document: Document, refusal: Refusal, now: str) -> bytes:
         "doc": doc,
     }
     return orjson.dumps(entry) + b"\n"
-
-
-def _write_whole(descriptor: int, data: bytes) -> None:
-    """Append all of *data* or nothing: a torn line would hide the next one."""
-    before = os.fstat(descriptor).st_size
-    if before and os.pread(descriptor, 1, before - 1) != b"\n":
-        data = b"\n" + data
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-    except OSError:
-        os.ftruncate(descriptor, before)
-        raise
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

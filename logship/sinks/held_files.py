@@ -23,6 +23,7 @@ from typing import BinaryIO
 
 import orjson
 
+from logship.durable import append_whole, sync_directory
 from logship.interfaces import Clock
 from logship.model import Documents, Receipt
 from logship.spool import envelopes
@@ -254,8 +255,8 @@ class HeldFiles:
             path.unlink(missing_ok=True)
             raise
         # A name that is not synced can be gone after a power cut, with all that it names.
-        _sync_directory(self.directory)
-        _sync_directory(self.directory.parent)
+        sync_directory(self.directory)
+        sync_directory(self.directory.parent)
         file = HeldFile(path, index, type_, self._clock.monotonic())
         self._files.append(file)
         return file
@@ -295,22 +296,6 @@ def _append(path: Path, data: bytes, flags: int) -> None:
     """Append all of *data*, synced, or nothing."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | flags, 0o600)
     try:
-        before = os.fstat(descriptor).st_size
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view[:_READ_BYTES]) :]
-            os.fsync(descriptor)
-        except OSError:
-            os.ftruncate(descriptor, before)
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
+        append_whole(descriptor, data, synced=True)
     finally:
         os.close(descriptor)

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from logship.durable import append_whole, sync_directory
 from logship.spool.claim import Claim
 
 __all__ = ["Spool"]
@@ -66,11 +67,13 @@ class Spool:
             descriptor = self._open()
             room = _Room(self._max_bytes - self.size_bytes())
             for lines in room.portions(envelopes):
-                self._written_bytes += _write_whole(descriptor, b"".join(lines))
+                data = b"".join(lines)
+                append_whole(descriptor, data)
+                self._written_bytes += len(data)
                 written += len(lines)
             if sync and written:
                 os.fsync(descriptor)
-                _sync_directory(self.directory)
+                sync_directory(self.directory)
         except OSError as error:
             return written, f"{self.directory}: {error.strerror or error}"
         if room.is_over:
@@ -222,19 +225,6 @@ def _keep_bad_lines(claim: Claim, path: Path) -> None:
         claim.path.replace(path)
 
 
-def _write_whole(descriptor: int, data: bytes) -> int:
-    """Append all of *data* or nothing; return how many bytes that are."""
-    before = os.lseek(descriptor, 0, os.SEEK_END)
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-    except OSError:
-        os.ftruncate(descriptor, before)
-        raise
-    return len(data)
-
-
 def _lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -259,11 +249,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
