@@ -36,6 +36,9 @@ LONGEST_PAUSE_SECONDS = 10.0
 # Two, so that one which alone is to blame does not stop the other; and one more after so many
 # failures, in case all of them are.
 PROBING_BATCHES, FAILURES_PER_PROBE = 2, 16
+# A batch of which more than this is put off gets nowhere, and waits longer every time. One that
+# gets on is soon sent again: a shard's queue that was full is often free a moment later.
+STUCK_SHARE = 0.95
 
 
 @dataclass(slots=True)
@@ -192,14 +195,13 @@ class Delivery:
         waiting = self._prepared(batch) if has_slot else [batch]
         if not waiting:
             self._slots.release()
-        attempts = failed_alone = 0
+        put_off = failed_alone = 0
         others = -1  # requests that had gone well when this batch last failed
         try:
             while waiting:
                 batch = waiting.pop()
                 result = await self._send(batch, has_slot=has_slot)
-                attempts, has_slot = attempts + 1, False
-                pauses = 0
+                has_slot, pauses = False, 0
                 if result.verdict in ("retry", "pause"):
                     if 0 <= others < self._successes:
                         pauses = failed_alone = failed_alone + 1
@@ -211,7 +213,8 @@ class Delivery:
                     others = self._successes
                 rest = await self._settle(batch, result)
                 if rest and result.verdict == "items":
-                    pauses = attempts
+                    is_stuck = len(result.retryable) > STUCK_SHARE * len(batch)
+                    pauses = put_off = put_off + 1 if is_stuck else 1
                 waiting += rest
                 if pauses:
                     await self._pause(pauses, result.retry_after_seconds)

@@ -162,6 +162,41 @@ def test_only_what_was_put_off_is_sent_again() -> None:
     run(work)
 
 
+def put_off(count: int) -> Callable[[Documents], BatchResult]:
+    """Answer that the last *count* documents of a batch are to be sent again."""
+
+    def answer(documents: Documents) -> BatchResult:
+        taken = len(documents) - count
+        return BatchResult(range(taken), range(taken, len(documents)), cause="429")
+
+    return answer
+
+
+def test_what_gets_on_is_soon_sent_again() -> None:
+    """As long as part of a batch is taken, what was put off of it does not wait ever longer."""
+
+    async def work() -> None:
+        bench = Bench(*[put_off(left) for left in (90, 80, 70, 60, 50, 40, 30, 20, 10)])
+        await bench.put(100)
+        await bench.finish()
+        assert bench.jitter.bounds == [0.25] * 9
+        assert (bench.delivery.totals.delivered, bench.delivery.totals.retried) == (100, 450)
+
+    run(work)
+
+
+def test_what_gets_nowhere_waits_longer() -> None:
+    """Hardly anything taken is no reason to come back soon, until more is."""
+
+    async def work() -> None:
+        bench = Bench(*[put_off(left) for left in (99, 98, 98, 97, 60, 60, 59)])
+        await bench.put(100)
+        await bench.finish()
+        assert bench.jitter.bounds == [0.25, 0.5, 1.0, 2.0, 0.25, 0.5, 1.0]
+
+    run(work)
+
+
 def test_dead_letters_are_written_before_anything_is_paid() -> None:
     """A rejected document is settled only when the dead-letter file has it, however long."""
 
