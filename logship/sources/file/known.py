@@ -191,6 +191,7 @@ class Guess:
             if not is_there(row):
                 self._elsewhere.append(row)
         self._taken: set[int] = set()
+        self._missed: list[FileRow] = []
 
     def distance(self, key: Key, path: str) -> int:
         """How far a file is from what is known: 0 at its inode and path, 3 at neither.
@@ -219,6 +220,21 @@ class Guess:
         found = {row.id: row for row in near if row.path == path and row.id not in self._taken}
         # The one that was there last comes first.
         return sorted(found.values(), key=lambda row: (row.gone_at is not None, -row.id))
+
+    def missed(self, key: Key) -> None:
+        """The file *key* was listed, and lay elsewhere when it was to be opened."""
+        self._missed += self.rows_at(key)
+
+    def may_be_missed(self, candidate: Candidate, path: str) -> bool:
+        """Whether *candidate* may be the copy of a content that was missed in this look.
+
+        Only where that one lies now tells whether it was truncated.
+        """
+        return any(
+            candidate.fingerprint.startswith(row.fingerprint)
+            and _may_lie_at(row, readable(path), candidate)
+            for row in self._missed
+        )
 
     def take(self, row: FileRow) -> None:
         """Let no other file be taken for *row*."""

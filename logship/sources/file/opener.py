@@ -73,15 +73,17 @@ class Opener:
 
     async def _opened(self, file: Found, opened: Opened | OSError | None, guess: Guess) -> None:
         context = self._context
-        if isinstance(opened, OSError):
-            if not isinstance(opened, FileNotFoundError):
-                context.complaints.cannot_read(file.path, opened)
-            return
-        if opened is None:  # another file lies there by now
+        if opened is None or isinstance(opened, FileNotFoundError):  # rotated since it was listed
+            guess.missed(file.key)
             context.look_again(0.0)
             return
+        if isinstance(opened, OSError):
+            context.complaints.cannot_read(file.path, opened)
+            return
         context.complaints.can_read(file.path)
-        if file.key in context.open_files:  # a copy that was taken over
+        if file.key in context.open_files or (  # a copy that was taken over, or may be
+            opened.row is None and guess.may_be_missed(opened.candidate, file.path)
+        ):
             opened.file.close()
             return
         if opened.row is None:

@@ -123,6 +123,21 @@ def test_content_that_is_still_beside_its_path_is_not_taken_for_another(tmp_path
     assert Guess([known], lambda row: True).recognise(new, path) is None, "its inode is open"
 
 
+def test_copy_of_a_file_that_moved_since_it_was_listed_is_not_taken_for_a_new_one() -> None:
+    """Whether its original was truncated shows only where that one lies by now."""
+    data = b"banner\n"
+    known = row(data, 0, inode=4, path="/logs/app.log")
+    copy = candidate(data + b"more\n", inode=5)
+    guess = Guess([known], lambda row: True)
+    assert not guess.may_be_missed(copy, "/logs/app.log-20261121")
+    guess.missed((known.device, 99))
+    assert not guess.may_be_missed(copy, "/logs/app.log-20261121")
+    guess.missed((known.device, known.inode))
+    assert guess.may_be_missed(copy, "/logs/app.log-20261121")
+    assert not guess.may_be_missed(copy, "/logs/web.log"), "not of that file"
+    assert not guess.may_be_missed(candidate(b"other\n", inode=5), "/logs/app.log-20261121")
+
+
 @given(st.binary(max_size=40), st.sampled_from([b"\n", b"\r\n", b""]), st.integers(0, 3))
 @example(b"\0\0", b"\n", 1)
 def test_first_line_is_the_first_that_is_not_empty(line: bytes, end: bytes, blank: int) -> None:
