@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,18 +18,24 @@ from tests.support.proxy import Proxy
 from tests.support.wait import wait_until
 
 __all__ = [
+    "POISON",
     "Killable",
     "Schedule",
     "fetch",
     "play",
     "play_with_crashes",
-    "problems_of",
+    "verdict",
     "write_records",
 ]
 
 FIRST = datetime(2026, 11, 19, 22, tzinfo=UTC)
 WHOLE_SECONDS = 180.0
 TEXTS = ("", "größer \u2028 日本", 'quotes " and \\ and \t', "x" * 700, "line\nbreak", "}}\n{{")
+POISON = b"poisoned"
+_ENDED_WELL = re.compile(
+    r"(0: .* held 0, dead letters 0|3: .* held 0, dead letters [1-9]\d*), dropped 0, unconfirmed 0"
+)
+_NUMBER = re.compile(r"(?:poisoned )?record (\d+)")
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,7 @@ class Schedule:
         others: For the requests before them.
         kills: After so many more requests the agent is killed and started again.
         settings: Of elasticsearch and delivery.
+        odd: Whether some records conflict with the mapping, and some are refused for good.
     """
 
     seed: int
@@ -48,6 +56,7 @@ class Schedule:
     others: tuple[Fault, ...]
     kills: tuple[int, ...]
     settings: dict[str, dict[str, Any]]
+    odd: bool
 
     @classmethod
     def of(cls, seed: int, records: int) -> Schedule:
@@ -69,6 +78,7 @@ class Schedule:
             others=(refused,) if chooser.random() < 0.3 else (),
             kills=tuple(chooser.choices((1, 2, 3, 5, 8), k=chooser.choice((0, 0, 0, 1, 2)))),
             settings={"elasticsearch": elasticsearch, "delivery": delivery},
+            odd=random.Random(f"odd {seed}").random() < 0.5,
         )
 
 
@@ -95,19 +105,19 @@ def play(schedule: Schedule, url: str, name: str, folder: Path) -> str:
         Empty when every record is stored once and the agent ended knowing it.
     """
     log = folder / "agent.err"
-    with Proxy(url, schedule.faults, others=schedule.others) as proxy:
+    with Proxy(url, schedule.faults, others=schedule.others, poison=POISON) as proxy:
         config = _prepare(schedule, proxy, name, folder)
         try:
             last = _run_agents(schedule, proxy, config, log)
         except AssertionError as error:
             return f"seed {schedule.seed}:\n{error}\n{proxy.story()}"
-    return _verdict(schedule, proxy, url, name, log, last)
+    return verdict(schedule, proxy, url, name, log, last)
 
 
 def play_with_crashes(schedule: Schedule, server: Killable, name: str, folder: Path) -> str:
     """Like `play`; the agent lives on, and at its kills the server is killed instead."""
     log = folder / "agent.err"
-    with Proxy(server.url, schedule.faults) as proxy:
+    with Proxy(server.url, schedule.faults, poison=POISON) as proxy:
         config = _prepare(schedule, proxy, name, folder)
         with AgentProcess("run", "-c", config, "--once", log=log) as agent:
             for requests in schedule.kills:
@@ -115,12 +125,12 @@ def play_with_crashes(schedule: Schedule, server: Killable, name: str, folder: P
                 server.kill()
                 server.restart()
             last = _ended(agent)
-    return _verdict(schedule, proxy, server.url, name, log, last)
+    return verdict(schedule, proxy, server.url, name, log, last)
 
 
 def _prepare(schedule: Schedule, proxy: Proxy, name: str, folder: Path) -> Path:
     """Write log file and settings; returns the path of these."""
-    write_records(folder / "app.log", schedule.records)
+    write_records(folder / "app.log", schedule.records, odd=schedule.odd)
     settings = {
         "elasticsearch": {**schedule.settings["elasticsearch"], "hosts": proxy.url},
         "delivery": schedule.settings["delivery"],
@@ -133,29 +143,49 @@ def _prepare(schedule: Schedule, proxy: Proxy, name: str, folder: Path) -> Path:
     return config
 
 
-def _verdict(schedule: Schedule, proxy: Proxy, url: str, name: str, log: Path, last: str) -> str:
+def verdict(schedule: Schedule, proxy: Proxy, url: str, name: str, log: Path, last: str) -> str:
+    """Compare what the server at *url* holds with what it should; returns what is wrong.
+
+    Args:
+        name: What the indices are called, before the date.
+        log: What the agents said; beside it is the folder ``state``.
+        last: Exit status and last line of the last agent.
+    """
     with Client(url) as client:
         stored = fetch(client, f"{name}-*")
-    problems = problems_of(schedule, proxy, stored, last)
+    dead = _dead_letters(log.parent / "state")
+    problems = problems_of(schedule, proxy, stored, dead, last)
     if not problems:
         return ""
     story = f"{proxy.story()}\n{log.read_text()[-3000:]}"
     return "\n".join([f"seed {schedule.seed}:", *problems, story])
 
 
-def write_records(path: Path, count: int) -> None:
-    """Write *count* JSON lines over three days, each with its number."""
+def write_records(path: Path, count: int, *, odd: bool = False) -> None:
+    """Write *count* JSON lines over three days, each with its number.
+
+    With *odd*, each has a ``payload``, one in 40 an object where the others have a text, and one
+    in 100 holds `POISON`.
+    """
     step = timedelta(hours=28) / count
     with path.open("w") as file:
         for number in range(count):
-            record = {
+            record: dict[str, Any] = {
                 "@timestamp": (FIRST + number * step).isoformat(),
                 "level": ("INFO", "WARNING", "ERROR")[number % 3],
                 "service": "chaos",
                 "message": f"record {number} {TEXTS[number % len(TEXTS)]}",
                 "number": number,
             }
+            if odd:
+                record["payload"] = {"kind": "object"} if number % 40 == 7 else "text"
+                if _is_poisoned(number):
+                    record["message"] = f"{POISON.decode()} {record['message']}"
             file.write(json.dumps(record, ensure_ascii=number % 2 == 0) + "\n")
+
+
+def _is_poisoned(number: int) -> bool:
+    return number % 100 == 47  # now and then an object, too
 
 
 def fetch(client: Client, indices: str) -> dict[Key, int]:
@@ -163,17 +193,38 @@ def fetch(client: Client, indices: str) -> dict[Key, int]:
     client.request("POST", f"/{indices}/_refresh")
     view = client.request("POST", f"/{indices}/_pit", keep_alive="1m").json["id"]
     found: dict[Key, int] = {}
-    body: dict[str, Any] = {"size": 10_000, "sort": ["number"], "_source": ["number"]}
+    body: dict[str, Any] = {"size": 10_000, "sort": ["@timestamp"], "_source": ["message"]}
     while True:
         body["pit"] = {"id": view, "keep_alive": "1m"}
         answer = client.request("POST", "/_search", body)
         assert answer.status == 200, answer.body
         hits = answer.json["hits"]["hits"]
-        found.update({(hit["_index"], hit["_id"]): hit["_source"]["number"] for hit in hits})
+        found.update({(hit["_index"], hit["_id"]): _number(hit["_source"]) for hit in hits})
         if len(hits) < body["size"]:
             break
         body["search_after"] = hits[-1]["sort"]
     client.request("DELETE", "/_pit", {"id": view})
+    return found
+
+
+def _number(document: dict[str, Any]) -> int:
+    """Its message has it, too, which stays where it is whatever is wrong with other fields."""
+    found = _NUMBER.match(document["message"])
+    assert found, document
+    return int(found[1])
+
+
+def _dead_letters(state_dir: Path) -> dict[Key, int]:
+    """Return the number of every record in dead letters; each has a reason."""
+    found: dict[Key, int] = {}
+    for path in sorted(state_dir.glob("dead-letters/*.ndjson")):
+        for line in path.read_bytes().splitlines():
+            try:
+                letter = json.loads(line)
+            except ValueError:
+                continue  # cut by SIGKILL while it was written, so it has been written again
+            assert letter["reason"], letter
+            found[letter["index"], letter["id"]] = _number(letter["doc"])
     return found
 
 
@@ -201,15 +252,26 @@ def _wait_for_requests(agent: AgentProcess, proxy: Proxy, count: int) -> None:
     )
 
 
-def problems_of(schedule: Schedule, proxy: Proxy, stored: dict[Key, int], last: str) -> list[str]:
+def problems_of(
+    schedule: Schedule,
+    proxy: Proxy,
+    stored: dict[Key, int],
+    dead: dict[Key, int],
+    last: str,
+) -> list[str]:
     """Return what is wrong, and whose fault it is."""
     problems = []
+    poisoned = {n for n in range(schedule.records) if schedule.odd and _is_poisoned(n)}
+    if sorted(dead.values()) != sorted(poisoned):
+        wrong = sorted(poisoned.symmetric_difference(dead.values()))
+        problems.append(
+            f"{len(dead)} dead letters instead of {len(poisoned)}; wrong or missing: {wrong[:10]}"
+        )
     counts = Counter(stored.values())
-    missing = [number for number in range(schedule.records) if not counts[number]]
-    doubled = [number for number, count in counts.items() if count > 1]
-    if missing:
+    wanted = set(range(schedule.records)) - poisoned
+    if missing := sorted(wanted - counts.keys()):
         problems.append(f"{len(missing)} records are missing, the first: {missing[:10]}")
-    if doubled:
+    if doubled := sorted(number for number, count in counts.items() if count > 1):
         problems.append(f"{len(doubled)} records are there twice, the first: {doubled[:10]}")
     if lost := [key for key in proxy.created if key not in stored]:
         problems.append(f"the server lost {len(lost)} documents it had created: {lost[:3]}")
@@ -221,6 +283,6 @@ def problems_of(schedule: Schedule, proxy: Proxy, stored: dict[Key, int], last: 
             f"the agent ended without having been told of {len(unsure)} documents, such as {one}:\n"
             f"{proxy.story(one)}"
         )
-    if not last.startswith("0: ") or "dead letters 0, dropped 0, unconfirmed 0" not in last:
+    if not _ENDED_WELL.match(last) or (not poisoned and not last.startswith("0: ")):
         problems.append(f"the agent ended with {last}")
     return problems

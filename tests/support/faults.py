@@ -7,7 +7,7 @@ import json
 import random
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 __all__ = [
     "MIX",
@@ -20,6 +20,7 @@ __all__ = [
     "Request",
     "cut_short",
     "documents",
+    "holding",
     "outcomes",
     "plain_body",
     "random_faults",
@@ -61,6 +62,7 @@ MIX: tuple[Kind, ...] = (
     *("half reply", "short reply", "html", "hang", "hang after", "down"),
 )
 REASONS = {
+    400: ("document_parsing_exception", "[1:1] failed to parse"),
     401: ("security_exception", "unable to authenticate"),
     403: ("security_exception", "action is unauthorized"),
     429: ("es_rejected_execution_exception", "rejected execution of coordinating operation"),
@@ -153,6 +155,11 @@ def documents(body: bytes) -> tuple[Key, ...]:
     return tuple((action.get("_index", ""), action.get("_id", "")) for action in actions)
 
 
+def holding(body: bytes, marker: bytes) -> frozenset[int]:
+    """Return the positions of the documents of a bulk body that hold *marker*."""
+    return frozenset(n for n, line in enumerate(body.split(b"\n")[1:-1:2]) if marker in line)
+
+
 def withheld(fault: Fault, count: int) -> frozenset[int]:
     """Return the positions, of *count*, that the server is not to get."""
     chosen = max(1, round(count * fault.share))
@@ -167,16 +174,23 @@ def without(body: bytes, positions: Collection[int]) -> bytes:
     return b"".join(line + b"\n" for pair in kept for line in pair)
 
 
-def with_refusals(reply: Reply, positions: Collection[int], status: int) -> Reply:
-    """Return a bulk reply that also answers, with *status*, for what was withheld."""
+def with_refusals(reply: Reply, refused: Mapping[int, int]) -> Reply:
+    """Return a bulk reply that also answers for what was withheld.
+
+    Args:
+        refused: The status of each, by its position among all that were sent.
+    """
     answer = json.loads(reply.body)
-    type_, reason = REASONS[status]
-    refused = {"create": {"status": status, "error": {"type": type_, "reason": reason}}}
     served = iter(answer["items"])
-    count = len(answer["items"]) + len(positions)
-    items = [refused if position in positions else next(served) for position in range(count)]
+    count = len(answer["items"]) + len(refused)
+    items = [_refused(refused[n]) if n in refused else next(served) for n in range(count)]
     answer.update(errors=True, items=items)
     return Reply(reply.status, reply.headers, json.dumps(answer).encode())
+
+
+def _refused(status: int) -> dict[str, Any]:
+    type_, reason = REASONS[status]
+    return {"create": {"status": status, "error": {"type": type_, "reason": reason}}}
 
 
 def refusal(fault: Fault) -> Reply:

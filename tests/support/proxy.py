@@ -11,7 +11,7 @@ import asyncio
 import socket
 import threading
 from collections import Counter
-from collections.abc import Collection, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from types import TracebackType
@@ -30,6 +30,7 @@ from tests.support.faults import (
     Request,
     cut_short,
     documents,
+    holding,
     outcomes,
     plain_body,
     refusal,
@@ -91,7 +92,12 @@ class Proxy:
     """
 
     def __init__(
-        self, upstream: str, faults: Iterable[Fault] = (), *, others: Iterable[Fault] = ()
+        self,
+        upstream: str,
+        faults: Iterable[Fault] = (),
+        *,
+        others: Iterable[Fault] = (),
+        poison: bytes | None = None,
     ) -> None:
         """Prepare it.
 
@@ -99,10 +105,11 @@ class Proxy:
             upstream: URL of the server.
             faults: One for each bulk request, in the order they come.
             others: One for each other request.
+            poison: Documents that hold it are refused for good, each by itself.
         """
         self.exchanges: list[Exchange] = []
         self._upstream, self._faults = upstream.rstrip("/"), iter(faults)
-        self._others = iter(others)
+        self._others, self._poison = iter(others), poison
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
@@ -129,6 +136,11 @@ class Proxy:
     def confirmed(self) -> set[Key]:
         """The documents of which the client may know that they are stored."""
         return {key for one in self.bulks for key, status in one.told if status in (201, 409)}
+
+    @property
+    def refused(self) -> set[Key]:
+        """The documents of which the client was told, once at least, what is wrong with them."""
+        return {key for one in self.bulks for key, status in one.told if status == 400}
 
     def story(self, key: Key | None = None) -> str:
         """Return the requests, one a line; with *key*, those that its document was in."""
@@ -289,21 +301,33 @@ class Proxy:
             await asyncio.sleep(pause)
 
     async def _pass_on(self, request: Request, exchange: Exchange) -> Reply:
-        """Ask the server, without the documents that the fault withholds."""
-        positions: Collection[int] = ()
+        """Ask the server, without the documents that are withheld from it."""
+        refused = self._refused(request, exchange)
         headers, body = dict(request.headers), request.body
-        if exchange.fault.kind == "items" and exchange.sent:
-            positions = withheld(exchange.fault, len(exchange.sent))
+        if refused:
             headers.pop("content-encoding", None)
-            body = without(plain_body(request), positions)
+            body = without(plain_body(request), refused)
         reply = NOTHING_CREATED
-        if len(positions) < len(exchange.sent) or not exchange.sent:
+        if len(refused) < len(exchange.sent) or not exchange.sent:
             reply = await self._ask(request.method, request.path, headers, body)
-        passed = [key for n, key in enumerate(exchange.sent) if n not in positions]
+        passed = [key for n, key in enumerate(exchange.sent) if n not in refused]
         exchange.served = outcomes(passed, reply) if passed else []
-        if positions and reply.status == 200:
-            return with_refusals(reply, positions, exchange.fault.status)
+        if refused and reply.status == 200:
+            return with_refusals(reply, refused)
         return reply
+
+    def _refused(self, request: Request, exchange: Exchange) -> dict[int, int]:
+        """Return the positions of documents that the server is not to get, and why not."""
+        if not exchange.sent:
+            return {}
+        refused: dict[int, int] = {}
+        if exchange.fault.kind == "items":
+            positions = withheld(exchange.fault, len(exchange.sent))
+            refused.update(dict.fromkeys(positions, exchange.fault.status))
+        if self._poison is not None:
+            poisoned = holding(plain_body(request), self._poison)
+            refused.update(dict.fromkeys(poisoned - refused.keys(), 400))
+        return refused
 
     async def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         assert self._session is not None

@@ -7,9 +7,8 @@ import random
 import shutil
 from pathlib import Path
 
-from tests.elasticsearch.client import Client
 from tests.support.agent import AgentProcess
-from tests.support.chaos import Killable, Schedule, fetch, problems_of, write_records
+from tests.support.chaos import POISON, Killable, Schedule, verdict, write_records
 from tests.support.proxy import Proxy
 from tests.support.wait import wait_until
 
@@ -30,6 +29,7 @@ class Turmoil:
         self._log, self._folder = folder / "app.log", folder
         self.errors = folder / "agent.err"
         self._rotations = 0
+        self.story: list[str] = []  # what was done, and after how many requests
         settings = {
             "elasticsearch": {**schedule.settings["elasticsearch"], "hosts": proxy.url},
             "delivery": schedule.settings["delivery"],
@@ -40,7 +40,7 @@ class Turmoil:
         self._config = folder / "logship.yaml"
         self._config.write_text(json.dumps(settings))  # JSON is YAML
         whole = folder / "whole"
-        write_records(whole, schedule.records)
+        write_records(whole, schedule.records, odd=schedule.odd)
         lines = whole.read_bytes().splitlines(keepends=True)
         whole.unlink()
         size = -(-len(lines) // PARTS)
@@ -84,16 +84,22 @@ class Turmoil:
             agent.kill()
         self._agent = None
 
+    def _tell(self, what: str) -> None:
+        sizes = {path.name: path.stat().st_size for path in sorted(self._folder.glob("app.log*"))}
+        self.story.append(f"after {len(self._proxy.exchanges)} requests {what}: {sizes}")
+
     def _kill_agent(self) -> None:
         assert self._agent is not None
         self._agent.kill()
         self._agent = None
+        self._tell("the agent was killed")
         if self._rng.random() < 0.5:
             self._rng.choice((self._rename, self._copytruncate))()
 
     def _kill_server(self) -> None:
         self._server.kill()
         self._server.restart()
+        self._tell("the server was killed")
 
     def _rename(self) -> None:
         """By rename; those before move on."""
@@ -101,6 +107,7 @@ class Turmoil:
             self._path(number).rename(self._path(number + 1))
         self._log.rename(self._path(1))
         self._rotations += 1
+        self._tell("the log was renamed")
 
     def _copytruncate(self) -> None:
         """The writer rests meanwhile; with a date in the name, others stay where they are."""
@@ -109,6 +116,7 @@ class Turmoil:
             shutil.copyfile(self._log, copy)
             with self._log.open("r+b") as file:
                 file.truncate(0)
+            self._tell("the log was copied and truncated")
 
     def _path(self, number: int) -> Path:
         return self._folder / f"app.log.{number}"
@@ -131,7 +139,8 @@ class Turmoil:
 
     def _is_quiet(self) -> bool:
         """Whether everything written so far may have been sent already."""
-        return len(self._proxy.created) >= self._written()
+        seen = self._proxy.refused.union(self._proxy.created)
+        return len(seen) >= self._written()
 
     def _written(self) -> int:
         return sum(path.read_bytes().count(b"\n") for path in self._folder.glob("app.log*"))
@@ -145,16 +154,11 @@ def play_turmoil(schedule: Schedule, server: Killable, name: str, folder: Path) 
         name: What the indices are to be called, before the date.
         folder: Empty; for log files, settings and state.
     """
-    with Proxy(server.url, schedule.faults) as proxy:
+    with Proxy(server.url, schedule.faults, poison=POISON) as proxy:
         turmoil = Turmoil(schedule, server, proxy, name, folder)
         try:
             last = turmoil.play()
         except AssertionError as error:
             return f"seed {schedule.seed}:\n{error}\n{proxy.story()}"
-        with Client(server.url) as client:
-            stored = fetch(client, f"{name}-*")
-        problems = problems_of(schedule, proxy, stored, last)
-        if not problems:
-            return ""
-        story = f"{proxy.story()}\n{turmoil.errors.read_text()[-3000:]}"
-        return "\n".join([f"seed {schedule.seed}:", *problems, story])
+    problem = verdict(schedule, proxy, server.url, name, turmoil.errors, last)
+    return "\n".join((problem, *turmoil.story)) if problem else ""
