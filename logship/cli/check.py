@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from logship.cli.command import add_command
 from logship.cli.options import add_agent_options, load_from
 from logship.errors import SettingsError
 
@@ -41,12 +42,13 @@ exit status: 0 all is well, 2 something is wrong
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "check",
-        help="check the settings and show what they mean",
-        description=DESCRIPTION,
+        "check the settings and show what they mean",
+        DESCRIPTION,
+        run,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_agent_options(parser)
     parser.add_argument(
@@ -54,7 +56,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         action="store_true",
         help="also ask every server, and try to open every file and the state folder",
     )
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import orjson
 
 from logship.checkpoints.store import FileRow
-from logship.cli.state_options import as_table
+from logship.cli.table import as_table
 from logship.schema.times import utc_text
 from logship.search.terminal import one_line
 from logship.sources.file.compression import ENDINGS

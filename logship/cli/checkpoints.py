@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from logship.cli.command import add_command
 from logship.cli.state_options import add_state_options, load_state
 
 if TYPE_CHECKING:
@@ -63,34 +64,38 @@ listed with the reason.
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "checkpoints",
-        help="up to where each file is confirmed; read again, skip, import",
-        description=DESCRIPTION,
+        "up to where each file is confirmed; read again, skip, import",
+        DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
 
-    listing = _verb(verbs, "list", "show every known file", LIST, run_list)
+    listing = add_command(verbs, "list", "show every known file", LIST, run_list)
+    add_state_options(listing)
     listing.add_argument(
         "-o", "--output", choices=("table", "json"), default="table",
         help="a table for people, or one JSON object per line (default: table)",
     )  # fmt: skip
 
-    reset = _verb(verbs, "reset", "have a file read again", RESET, run_reset)
+    reset = add_command(verbs, "reset", "have a file read again", RESET, run_reset)
+    add_state_options(reset)
     reset.add_argument("path", metavar="PATH", help="the file")
     reset.add_argument(
         "--as-new", action="store_true", help="under new ids: its records are stored once more"
     )
 
-    seek = _verb(verbs, "seek", "have a file read from another place", SEEK, run_seek)
+    seek = add_command(verbs, "seek", "have a file read from another place", SEEK, run_seek)
+    add_state_options(seek)
     seek.add_argument("path", metavar="PATH", help="the file")
     seek.add_argument(
         "place", metavar="PLACE", type=_place, help="start, end, or an offset in bytes"
     )
 
-    importing = _verb(verbs, "import", "take over from another shipper", IMPORT, run_import)
+    importing = add_command(verbs, "import", "take over from another shipper", IMPORT, run_import)
+    add_state_options(importing)
     importing.add_argument("shipper", choices=("filebeat",), help="whose registry it is")
     importing.add_argument("directory", metavar="DIR", type=Path, help="its data folder")
 
@@ -309,24 +314,6 @@ def _begin_anew(target: _Target) -> str:
         f"{place.path} (source {row.source}): from {row.offset} to 0 under new ids, which begin "
         f"with {added.seed}, not {row.seed}"
     )
-
-
-def _verb(
-    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
-    name: str,
-    help_text: str,
-    description: str,
-    run_verb: Callable[[argparse.Namespace], int],
-) -> argparse.ArgumentParser:
-    parser = verbs.add_parser(
-        name,
-        help=help_text,
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_state_options(parser)
-    parser.set_defaults(run=run_verb)
-    return parser
 
 
 def _place(text: str) -> str | int:

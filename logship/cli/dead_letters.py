@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from logship.cli.command import add_command
 from logship.cli.options import positive_duration
-from logship.cli.state_options import add_state_options, load_state
+from logship.cli.state_options import add_connection_options, add_state_options, load_state
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -62,27 +63,31 @@ is counted by error type.
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "dead-letters",
-        help="what Elasticsearch refused: list, show, send again, remove",
-        description=DESCRIPTION,
+        "what Elasticsearch refused: list, show, send again, remove",
+        DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
 
-    listing = _verb(verbs, "list", "show one line for each", LIST, run_list)
+    listing = add_command(verbs, "list", "show one line for each", LIST, run_list)
+    _add_shared(listing)
     _add_filters(listing)
 
-    show = _verb(verbs, "show", "show dead letters whole", SHOW, run_show)
+    show = add_command(verbs, "show", "show dead letters whole", SHOW, run_show)
+    _add_shared(show)
     show.add_argument("id", metavar="ID", help="INDEX/ID, or the id alone")
 
-    replay = _verb(verbs, "replay", "send them again", REPLAY, run_replay)
+    replay = add_command(verbs, "replay", "send them again", REPLAY, run_replay)
+    _add_shared(replay)
     _add_filters(replay)
     _add_repairs(replay)
     _add_connection(replay)
 
-    purge = _verb(verbs, "purge", "remove them for good", PURGE, run_purge)
+    purge = add_command(verbs, "purge", "remove them for good", PURGE, run_purge)
+    _add_shared(purge)
     _add_filters(purge)
     purge.add_argument(
         "--older-than",
@@ -236,19 +241,7 @@ def _source(text: str, loaded: Loaded) -> Callable[[str], object]:
     )
 
 
-def _verb(
-    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
-    name: str,
-    help_text: str,
-    description: str,
-    run_verb: Callable[[argparse.Namespace], int],
-) -> argparse.ArgumentParser:
-    parser = verbs.add_parser(
-        name,
-        help=help_text,
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _add_shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--output",
@@ -257,8 +250,6 @@ def _verb(
         help="for people, or one JSON object per line (default: table)",
     )
     add_state_options(parser)
-    parser.set_defaults(run=run_verb)
-    return parser
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
@@ -296,14 +287,7 @@ def _add_repairs(parser: argparse.ArgumentParser) -> None:
 
 def _add_connection(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("connection")
-    group.add_argument(
-        "--url",
-        "--to",
-        dest="url",
-        metavar="URL",
-        help="of Elasticsearch (default: the settings, LOGSHIP_ES_URL or http://localhost:9200)",
-    )
-    group.add_argument("--api-key", metavar="KEY", help="better in LOGSHIP_ES_API_KEY")
+    add_connection_options(group)
     group.add_argument(
         "--timeout",
         metavar="TIME",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from logship.cli.command import add_command
+
 __all__ = ["add_parser", "run"]
 
 DESCRIPTION = """\
@@ -18,19 +20,19 @@ exit status: 0 everything arrived exactly once, 1 not
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "demo",
-        help="see it work: node, services, agent, search, and a self-check",
-        description=DESCRIPTION,
+        "see it work: node, services, agent, search, and a self-check",
+        DESCRIPTION,
+        run,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--keep",
         action="store_true",
         help="leave it running at the end, and print commands to try, until Ctrl-C",
     )
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

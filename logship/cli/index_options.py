@@ -5,44 +5,33 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from logship.cli.state_options import load_state
+from logship.cli.state_options import (
+    add_connection_options,
+    add_settings_option,
+    load_state,
+)
 
 if TYPE_CHECKING:
     from logship.elastic import Elastic
     from logship.settings.model import Settings
 
-__all__ = ["add_index_options", "human_size", "output_of", "with_elastic"]
+__all__ = ["add_index_options", "output_of", "with_elastic"]
 
 
 def add_index_options(parser: argparse.ArgumentParser, *, output: bool) -> None:
     """Add ``-c/--config``, the connection, ``-i/--index``, and with *output* ``-o``."""
-    add = parser.add_argument
-    add(
-        "-c",
-        "--config",
-        metavar="FILE",
-        type=Path,
-        help="the agent's settings file (default: LOGSHIP_CONFIG, if set)",
-    )
-    add(
+    add_settings_option(parser)
+    parser.add_argument(
         "-i",
         "--index",
         metavar="NAME",
         help="names of the indices, instead of the setting index.name",
     )
-    add(
-        "--url",
-        "--to",
-        dest="url",
-        metavar="URL",
-        help="of Elasticsearch (default: the settings, LOGSHIP_ES_URL or http://localhost:9200)",
-    )
-    add("--api-key", metavar="KEY", help="better in LOGSHIP_ES_API_KEY")
+    add_connection_options(parser)
     if output:
-        add(
+        parser.add_argument(
             "-o",
             "--output",
             choices=("table", "json"),
@@ -92,15 +81,3 @@ def with_elastic(
             await elastic.close()
 
     return asyncio.run(run())
-
-
-def human_size(size: int | None) -> str:
-    """Return a number of bytes as people read it: ``3.4 GiB``; ``-`` for None."""
-    if size is None:
-        return "-"
-    amount = float(size)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} TiB"

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import orjson
 
-from logship.cli.index_options import human_size, output_of
-from logship.cli.state_options import as_table
+from logship.cli.index_options import output_of
+from logship.cli.table import as_table, human_size
 from logship.elastic import Elastic
 from logship.errors import ConnectionFailed, ElasticError, LogshipError
 from logship.indices.archive import ArchiveFailed, archive_and_delete

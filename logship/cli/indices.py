@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from logship.cli.command import add_command
 from logship.cli.index_options import add_index_options, with_elastic
 from logship.cli.options import positive_duration
 
@@ -49,17 +49,19 @@ that are merged already are left out. It takes the server a while and much readi
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "indices",
-        help="list indices, delete or archive old ones, merge past ones",
-        description=DESCRIPTION,
+        "list indices, delete or archive old ones, merge past ones",
+        DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    _verb(verbs, "list", "show every index", LIST, run_list)
+    listing = add_command(verbs, "list", "show every index", LIST, run_list)
+    add_index_options(listing, output=True)
 
-    prune = _verb(verbs, "prune", "delete old indices", PRUNE, run_prune)
+    prune = add_command(verbs, "prune", "delete old indices", PRUNE, run_prune)
+    add_index_options(prune, output=True)
     prune.add_argument(
         "--older-than",
         metavar="TIME",
@@ -71,7 +73,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     prune.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
 
-    optimize = _verb(verbs, "optimize", "merge the indices of past days", OPTIMIZE, run_optimize)
+    optimize = add_command(
+        verbs, "optimize", "merge the indices of past days", OPTIMIZE, run_optimize
+    )
+    add_index_options(optimize, output=True)
     optimize.add_argument("--dry-run", action="store_true", help="only say what would be merged")
 
 
@@ -106,21 +111,3 @@ def run_optimize(arguments: argparse.Namespace) -> int:
         return await optimize(elastic, settings, arguments)
 
     return with_elastic(arguments, work)
-
-
-def _verb(
-    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
-    name: str,
-    help_text: str,
-    description: str,
-    run_verb: Callable[[argparse.Namespace], int],
-) -> argparse.ArgumentParser:
-    parser = verbs.add_parser(
-        name,
-        help=help_text,
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_index_options(parser, output=True)
-    parser.set_defaults(run=run_verb)
-    return parser

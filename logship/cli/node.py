@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from logship.cli.command import add_command
+
 __all__ = ["add_parser", "run"]
 
 _DEFAULT_LISTEN = "127.0.0.1:9200"
@@ -23,14 +25,15 @@ encryption: it listens on this machine only unless --listen says otherwise.
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to *subparsers*."""
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "node",
-        help="an Elasticsearch-compatible node for laptops and tests",
-        description="Runs a small Elasticsearch-compatible server on SQLite: for laptops, demos "
+        "an Elasticsearch-compatible node for laptops and tests",
+        "Runs a small Elasticsearch-compatible server on SQLite: for laptops, demos "
         "and tests. Clients, curl and other shippers work against it; a real cluster is a change "
         "of URL.",
+        run,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--data",
@@ -45,7 +48,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default=_DEFAULT_LISTEN,
         help=f"where to listen; port 0 takes a free one (default: {_DEFAULT_LISTEN})",
     )
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -9,9 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from logship.settings.load import Loaded
+    from logship.settings.load import Loaded, Override
 
-__all__ = ["add_agent_flags", "add_agent_options", "load_from", "positive_duration"]
+__all__ = [
+    "add_agent_flags",
+    "add_agent_options",
+    "load_from",
+    "overrides_of",
+    "positive_duration",
+    "settings_file",
+]
 
 # Which setting each option gives.
 SETTINGS = {
@@ -81,16 +88,33 @@ def load_from(
     Raises:
         SettingsError: Something is wrong; it carries every mistake.
     """
-    from logship.settings.load import Override, load_settings
+    from logship.settings.load import load_settings
 
     environment = os.environ if environment is None else environment
-    path: Path | None = arguments.config
-    if path is None and environment.get("LOGSHIP_CONFIG"):
-        path = Path(environment["LOGSHIP_CONFIG"])
-    given = {flag: getattr(arguments, flag[2:].replace("-", "_")) for flag in SETTINGS}
     return load_settings(
-        path,
+        settings_file(arguments, environment),
         environment=environment,
         working_dir=working_dir or Path.cwd(),
-        overrides=[Override(SETTINGS[flag], value, flag) for flag, value in given.items() if value],
+        overrides=overrides_of(arguments, SETTINGS),
     )
+
+
+def settings_file(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Path | None:
+    """Return the settings file that ``--config`` or ``LOGSHIP_CONFIG`` names; None without one."""
+    named: Path | None = arguments.config
+    if named is None and environment.get("LOGSHIP_CONFIG"):
+        return Path(environment["LOGSHIP_CONFIG"])
+    return named
+
+
+def overrides_of(arguments: argparse.Namespace, settings: Mapping[str, str]) -> list[Override]:
+    """Return what the flags given set.
+
+    Args:
+        arguments: The parsed command line, of a command that need not have all of the flags.
+        settings: Flag → setting, for example ``--state-dir`` → ``state_dir``.
+    """
+    from logship.settings.load import Override
+
+    given = {flag: getattr(arguments, flag[2:].replace("-", "_"), None) for flag in settings}
+    return [Override(settings[flag], value, flag) for flag, value in given.items() if value]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from logship.cli.command import add_command
 from logship.cli.options import add_agent_options, load_from, positive_duration
 
 __all__ = ["add_parser", "run"]
@@ -27,12 +28,13 @@ exit status:
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "run",
-        help="the agent: tail files, deliver what is in them",
-        description=DESCRIPTION,
+        "the agent: tail files, deliver what is in them",
+        DESCRIPTION,
+        run,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_agent_options(parser)
     parser.add_argument(
@@ -46,7 +48,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=positive_duration,
         help="with --once: begin to stop after this time, for example 10m",
     )
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from logship.cli.command import add_command
+
 __all__ = ["add_parser", "run"]
 
 DESCRIPTION = """\
@@ -21,14 +23,14 @@ examples:
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser(
+    add_command(
+        subparsers,
         "schema",
-        help="print the JSON Schema of the settings",
-        description=DESCRIPTION,
+        "print the JSON Schema of the settings",
+        DESCRIPTION,
+        run,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

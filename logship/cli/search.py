@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from logship.cli.command import add_command
+
 if TYPE_CHECKING:
     from datetime import tzinfo
 
@@ -59,12 +61,13 @@ exit status:
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``search`` to the commands."""
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "search",
-        help="find records: newest 200 of the last 15 minutes, printed oldest first",
-        description=DESCRIPTION,
+        "find records: newest 200 of the last 15 minutes, printed oldest first",
+        DESCRIPTION,
+        run,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     # A private attribute, but the only way to let "-S -2h" be a value and not an option.
     parser._negative_number_matcher = re.compile(r"-\d.*")
@@ -72,7 +75,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_selection(parser)
     _add_output(parser)
     _add_connection(parser)
-    parser.set_defaults(run=run)
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:

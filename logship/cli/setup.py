@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from logship.cli.command import add_command
 from logship.cli.index_options import add_index_options, with_elastic
 
 if TYPE_CHECKING:
@@ -34,18 +35,18 @@ exit status:
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "setup",
-        help="put the index template, and set what retention needs",
-        description=DESCRIPTION,
+        "put the index template, and set what retention needs",
+        DESCRIPTION,
+        run,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_index_options(parser, output=False)
     parser.add_argument(
         "--dry-run", action="store_true", help="print the requests and do not send them"
     )
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

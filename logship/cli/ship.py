@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from logship.cli.command import add_command
 from logship.cli.options import add_agent_flags, positive_duration
 
 if TYPE_CHECKING:
@@ -40,12 +41,13 @@ exit status:
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "ship",
-        help="ship files without a settings file",
-        description=DESCRIPTION,
+        "ship files without a settings file",
+        DESCRIPTION,
+        run,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="files or quoted globs")
     parser.add_argument(
@@ -81,7 +83,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="with --once: begin to stop after this time, for example 10m",
     )
     add_agent_flags(parser)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from logship.cli.options import overrides_of, settings_file
+
 if TYPE_CHECKING:
     from logship.settings.load import Loaded
 
-__all__ = ["add_state_options", "as_table", "load_state"]
+__all__ = ["add_connection_options", "add_settings_option", "add_state_options", "load_state"]
 
 # Which setting each option gives, where a command has it.
 _FLAGS = {
@@ -25,6 +27,16 @@ _FLAGS = {
 
 def add_state_options(parser: argparse.ArgumentParser) -> None:
     """Add ``-c/--config`` and ``--state-dir``."""
+    add_settings_option(parser)
+    parser.add_argument(
+        "--state-dir",
+        metavar="DIR",
+        help="the state folder, instead of the setting state_dir or its default",
+    )
+
+
+def add_settings_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``-c/--config``."""
     parser.add_argument(
         "-c",
         "--config",
@@ -32,11 +44,18 @@ def add_state_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="the agent's settings file (default: LOGSHIP_CONFIG, if set)",
     )
+
+
+def add_connection_options(parser: argparse._ActionsContainer) -> None:
+    """Add ``--url``, which is also ``--to``, and ``--api-key``."""
     parser.add_argument(
-        "--state-dir",
-        metavar="DIR",
-        help="the state folder, instead of the setting state_dir or its default",
+        "--url",
+        "--to",
+        dest="url",
+        metavar="URL",
+        help="of Elasticsearch (default: the settings, LOGSHIP_ES_URL or http://localhost:9200)",
     )
+    parser.add_argument("--api-key", metavar="KEY", help="better in LOGSHIP_ES_API_KEY")
 
 
 def load_state(
@@ -59,11 +78,8 @@ def load_state(
     from logship.settings.load import Override, load_settings
 
     environment = os.environ if environment is None else environment
-    path: Path | None = arguments.config
-    if path is None and environment.get("LOGSHIP_CONFIG"):
-        path = Path(environment["LOGSHIP_CONFIG"])
-    given = {flag: getattr(arguments, flag[2:].replace("-", "_"), None) for flag in _FLAGS}
-    overrides = [Override(_FLAGS[flag], value, flag) for flag, value in given.items() if value]
+    path = settings_file(arguments, environment)
+    overrides = overrides_of(arguments, _FLAGS)
     is_without = path is None and not environment.get("LOGSHIP_PATHS")
     if is_without:
         # Only the rest of the settings is wanted, and they need a source to be complete.
@@ -77,26 +93,3 @@ def load_state(
     if not is_without:
         return loaded
     return replace(loaded, settings=replace(loaded.settings, sources=()))
-
-
-def as_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: str = "") -> list[str]:
-    """Return the lines of a table; the last column is as wide as it likes.
-
-    Args:
-        head: Names of the columns.
-        rows: Texts, harmless on a terminal and of one line each.
-        numbers: The columns, by letter from ``a`` on, that are aligned at their right.
-    """
-    from logship.search.terminal import columns_of
-
-    widths = [max(columns_of(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    is_number = [chr(ord("a") + i) in numbers for i in range(len(head))]
-
-    def line(row: Sequence[str]) -> str:
-        cells = []
-        for text, width, right in zip(row, widths, is_number, strict=True):
-            room = " " * (width - columns_of(text))
-            cells.append(room + text if right else text + room)
-        return "  ".join(cells).rstrip()
-
-    return [line(row) for row in (head, *rows)]

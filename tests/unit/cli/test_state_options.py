@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from logship.cli.state_options import add_state_options, as_table, load_state
+from logship.cli.state_options import add_connection_options, add_state_options, load_state
 from logship.errors import SettingsError
 from logship.settings.load import Loaded
 
@@ -15,8 +15,7 @@ from logship.settings.load import Loaded
 def load(tmp_path: Path, *line: str, **environment: str) -> Loaded:
     parser = argparse.ArgumentParser()
     add_state_options(parser)
-    parser.add_argument("--url")
-    parser.add_argument("--api-key")
+    add_connection_options(parser)
     return load_state(
         parser.parse_args(line),
         environment={"HOME": str(tmp_path), **environment},
@@ -82,14 +81,3 @@ def test_mistakes_are_said(tmp_path: Path) -> None:
     path.write_text("sources: [{paths: [a.log], fromat: json}]\n")
     with pytest.raises(SettingsError, match=r"logship\.yaml:1:\d+: sources\[0\]"):
         load(tmp_path, "-c", str(path))
-
-
-def test_columns_line_up() -> None:
-    """Columns are as wide as their widest cell, wide characters count twice."""
-    rows = [("10", "日志", "x"), ("7", "log", "")]
-    assert as_table(("N", "NAME", "LAST"), rows, numbers="a") == [
-        " N  NAME  LAST",
-        "10  日志  x",
-        " 7  log",
-    ]
-    assert as_table(("N",), []) == ["N"]
