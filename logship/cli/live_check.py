@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from logship.cli.check import matching_files
+from logship.cli.check_plan import counted, matching_files
 from logship.elastic import Elastic
 from logship.errors import BadReply, ElasticError, ErrorReply
 from logship.indices.overriding import overriding
@@ -36,8 +36,7 @@ def check_live(settings: Settings) -> bool:
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems:
-        count = len(problems)
-        print(f"{count} problem{'' if count == 1 else 's'}", file=sys.stderr)
+        print(counted(len(problems), "problem"), file=sys.stderr)
     return not problems
 
 
@@ -107,7 +106,7 @@ def _unreadable_files(settings: Settings) -> Iterator[str]:
                     readable += 1
             except OSError as error:
                 yield f"{path}: cannot be read: {error.strerror} (source {source.name})"
-    print(f"{readable} file{'' if readable == 1 else 's'} can be read")
+    print(f"{counted(readable, 'file')} can be read")
 
 
 def _unusable_state_dir(state_dir: Path) -> Iterator[str]:
