@@ -7,11 +7,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING
 
-from logship.cli.state_options import (
-    add_connection_options,
-    add_settings_option,
-    load_state,
-)
+from logship.cli.state_options import add_connection_options, add_settings_option, load_state
 
 if TYPE_CHECKING:
     from logship.elastic import Elastic
