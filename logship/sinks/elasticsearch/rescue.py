@@ -11,8 +11,8 @@ No I/O. Off the hot path: only documents that were refused come here.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -20,6 +20,12 @@ from logship.model import Document, Refusal
 from logship.schema.ecs import NAMES
 from logship.schema.encode import as_text, encode_record
 from logship.schema.flat import SCALARS, TEXTS
+from logship.sinks.elasticsearch.blame import (
+    blamed_shape,
+    blames_key_twice,
+    blames_mapping,
+    named_field,
+)
 from logship.sinks.elasticsearch.known_conflicts import (
     Conflict,
     conflicting,
@@ -28,45 +34,18 @@ from logship.sinks.elasticsearch.known_conflicts import (
     values_of,
 )
 
-__all__ = ["TAG", "Rescuer", "Step", "named_field"]
+__all__ = ["TAG", "Rescuer", "Step"]
 
 TAG = "mapping_rescued"
 FIELD, SOURCE = "rescued", "rescued_source"
 INGESTED = "@ingested"
 MAX_INDICES, MAX_FIELDS = 200, 100
+MAX_DIGITS = 1000  # what Elasticsearch takes; Python takes four times as many
 
 _KEPT = frozenset(
     (*TEXTS, *SCALARS, "@timestamp", "level", "tags", "log.file.path", "log.offset", "log", "host",
      "error", *NAMES.values(), "ecs.version")
 )  # fmt: skip
-_BLAMING_TYPES = frozenset(
-    (
-        "document_parsing_exception",
-        "mapper_parsing_exception",
-        "strict_dynamic_mapping_exception",
-    )
-)
-_DUPLICATE = re.compile(r"\bDuplicate field '")
-_BLANK_NAME = re.compile(
-    r"field name (?:cannot contain only whitespace|cannot be an empty string)"
-    r"|field (?:name )?starting or ending with a \[\.\]"
-)
-_DEPTH = re.compile(
-    r"Limit of mapping depth \[\d+\] has been exceeded due to object field \[(.+?)\]"
-)
-_STRICT = re.compile(r"dynamic introduction of \[(.+?)\] within \[(.+?)\] is not allowed")
-_LIMITS = re.compile(r"Limit of (?:total fields|mapping depth|nested|field name)|nested documents")
-# What else names a field, and what it refuses there: an object, a value that is none, or (None)
-# what only this document holds.
-_WORDINGS: tuple[tuple[re.Pattern[str], bool | None], ...] = (
-    (re.compile(r"object mapping for \[(.+?)\] tried to parse field "), False),
-    (re.compile(r"Existing mapping for \[(.+?)\] must be of type object but found"), True),
-    (re.compile(r"failed to parse field \[(.+?)\] of type \["), None),
-    (re.compile(r"immense term in field=\"(.+?)\""), None),
-    (re.compile(r"[Ff]lattened field \[(.+?)\] contains"), None),
-    (re.compile(r"mapper \[(.+?)\] (?:of different type|cannot be changed)"), None),
-    (re.compile(r"can't merge a non[ -]\w+ mapping \[(.+?)\]"), None),
-)
 
 
 class Step(IntEnum):
@@ -102,7 +81,7 @@ class Rescuer:
             A JSON object without the ingest stamp; None when nothing is left to try, or the
             mapping is not what refused it.
         """
-        if done >= Step.ALL_MOVED or not _blames_mapping(refusals[-1]):
+        if done >= Step.ALL_MOVED or not blames_mapping(refusals[-1]):
             return None
         lost: dict[str, list[str]] = {}
         try:
@@ -110,14 +89,15 @@ class Rescuer:
         except (ValueError, RecursionError):
             return None
         names = self._names(document.index, fields, refusals)
-        if _DUPLICATE.search(refusals[-1].reason) and done < Step.KEYS_ONCE:
+        reason = refusals[-1].reason
+        if blames_key_twice(reason) and done < Step.KEYS_ONCE:
             step = Step.KEYS_ONCE
         elif done < Step.FIELDS_MOVED:
             step = Step.FIELDS_MOVED
             moved = [_move(fields, name, lost) for name in names]
-            self._move_known(document.index, fields, lost)
-            if _BLANK_NAME.search(refusals[-1].reason):
-                moved.append(_move_blank(fields, lost))
+            any_known = self._move_known(document.index, fields, lost)
+            if (is_blamed := blamed_shape(reason)) is not None:
+                moved.append(_move_where(fields, is_blamed, lost) or any_known)
             if not any(moved):
                 _move_unreserved(fields, lost)
         else:
@@ -181,42 +161,11 @@ class Rescuer:
             known[name] = conflict._replace(has_dots=conflict.has_dots or before.has_dots)
 
 
-def named_field(reason: str) -> tuple[str, bool | None]:
-    """Return the field that *reason* blames, with dots, and what is refused there.
-
-    Returns:
-        (field, whether objects are refused there or anything else; None: this one value).
-        An empty field: the reason names none.
-
-    Source: replies of Elasticsearch 8.19 and 9.5, and of the servers of their family.
-    """
-    if found := _DEPTH.search(reason):
-        return found[1].split(".")[0], None
-    if found := _STRICT.search(reason):
-        return found[1] if found[2] == "_doc" else f"{found[2]}.{found[1]}", None
-    for wording, refuses_objects in _WORDINGS:
-        if found := wording.search(reason):
-            return found[1], refuses_objects
-    return "", None
-
-
-def _blames_mapping(refusal: Refusal) -> bool:
-    if refusal.status != 400:
-        return False
-    if refusal.type in _BLAMING_TYPES:
-        return True
-    reason = refusal.reason
-    return refusal.type in (
-        "illegal_argument_exception",
-        "max_bytes_length_exceeded_exception",
-    ) and (bool(named_field(reason)[0] or _LIMITS.search(reason) or _BLANK_NAME.search(reason)))
-
-
 def _parse(source: bytes, lost: dict[str, list[str]]) -> dict[str, Any]:
     """Return the fields of *source*; of a key that is there twice the last value.
 
     The earlier values are added to *lost*. Not by orjson: that rounds integers beyond 64 bits,
-    which are among what a mapping refuses.
+    which are among what a mapping refuses. Numbers beyond all bounds are their text.
     """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -228,11 +177,25 @@ def _parse(source: bytes, lost: dict[str, list[str]]) -> dict[str, Any]:
                     lost.setdefault(_key(key), []).extend(_texts(value))
         return found
 
-    fields = json.loads(source, object_pairs_hook=unique)
+    fields = json.loads(
+        source,
+        object_pairs_hook=unique,
+        parse_float=_float,
+        parse_int=_integer,
+        parse_constant=str,
+    )
     if not isinstance(fields, dict):
         raise ValueError("no JSON object")
     fields.pop(INGESTED, None)
     return fields
+
+
+def _float(text: str) -> float | str:
+    return number if math.isfinite(number := float(text)) else text
+
+
+def _integer(text: str) -> int | str:
+    return int(text) if len(text) <= MAX_DIGITS else text
 
 
 def _move(fields: dict[str, Any], name: str, lost: dict[str, list[str]]) -> bool:
@@ -274,20 +237,14 @@ def _objects_above(fields: dict[str, Any], name: str) -> Iterator[tuple[dict[str
                     yield one, name[position + 1 :]
 
 
-def _move_blank(fields: dict[str, Any], lost: dict[str, list[str]]) -> bool:
-    names = [key for key, value in fields.items() if _has_blank_name(key, value)]
+def _move_where(
+    fields: dict[str, Any], is_blamed: Callable[[str, Any], bool], lost: dict[str, list[str]]
+) -> bool:
+    """Move every field that *is_blamed*; whether there are any."""
+    names = [key for key, value in fields.items() if is_blamed(key, value)]
     for name in names:
         lost.setdefault(_key(name), []).extend(_texts(fields.pop(name)))
     return bool(names)
-
-
-def _has_blank_name(key: str, value: Any) -> bool:
-    return not all(part.strip() for part in key.split(".")) or any(
-        _has_blank_name(below, inner)
-        for one in elements(value)
-        if isinstance(one, dict)
-        for below, inner in one.items()
-    )
 
 
 def _move_unreserved(fields: dict[str, Any], lost: dict[str, list[str]]) -> None:

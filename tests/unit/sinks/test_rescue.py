@@ -6,7 +6,8 @@ import orjson
 import pytest
 
 from logship.model import Document, Refusal
-from logship.sinks.elasticsearch.rescue import TAG, Rescuer, Step, named_field
+from logship.sinks.elasticsearch.blame import named_field
+from logship.sinks.elasticsearch.rescue import TAG, Rescuer, Step
 
 PARSING = "document_parsing_exception"
 OBJECT_IN_LONG = (
@@ -30,6 +31,10 @@ IMMENSE = (
     "the max length 32766), all of which were skipped."
 )
 BLANK = "[1:2] failed to parse: field name cannot contain only whitespace: ['e..f']"
+NESTED = (
+    "[1:100064] The number of nested documents has exceeded the allowed limit of [10000]. This "
+    "limit can be set by changing the [index.mapping.nested_objects.limit] index level setting."
+)
 DUPLICATE = (
     "[1:6] failed to parse: [1:11] Duplicate field 'd'\n at [Source: (byte[])\"{}\"; line: 1]"
 )
@@ -77,6 +82,12 @@ def rescued(
         ),
         ("mapper [f] cannot be changed from type [long] to [text]", ("f", None)),
         ("can't merge a non object mapping [f] with an object mapping", ("f", None)),
+        ("[1:57] Cannot write to a field alias [al].", ("al", None)),
+        (
+            "[1:6] failed to parse: The [dense_vector] field [vec] in doc [document with id 'x'] "
+            "has a different number of dimensions [2] than defined in the mapping [3]",
+            ("vec", None),
+        ),
     ],
 )
 def test_reasons_name_fields(reason: str, named: tuple[str, bool | None]) -> None:
@@ -113,6 +124,25 @@ LONG = "12345678901234567890123"
             {"i": 4, "rescued": {"e._.f": "1", "g": '{"":2}', "h": '[{" ":3}]'}},
         ),
         (
+            "[1:2] failed to parse: field name cannot contain only dots",
+            '{"..":1,"g":{".":2},"i":4}',
+            {"i": 4, "rescued": {"_._._": "1", "g": '{".":2}'}},
+        ),
+        (
+            "[1:2] Field name cannot contain only whitespace: [ ]",
+            '{" ":1,"i":4}',
+            {"i": 4, "rescued": {"_": "1"}},
+        ),
+        (
+            NESTED,
+            '{"n":[{"a":1},{"a":2}],"o":{"p":[{"q":1}]},"r":{"s":1},"t":[1]}',
+            {
+                "r": {"s": 1},
+                "t": [1],
+                "rescued": {"n": '[{"a":1},{"a":2}]', "o": '{"p":[{"q":1}]}'},
+            },
+        ),
+        (
             TOTAL,
             '{"message":"m","log.offset":7,"new":1,"error":{"type":"E"},"extra":{"k":1}}',
             {
@@ -132,6 +162,41 @@ LONG = "12345678901234567890123"
 def test_named_field_becomes_text(reason: str, source: str, expected: dict[str, Any]) -> None:
     """What a server does not take is kept as text, everything else as it was."""
     assert rescued(source, reason) == expected
+
+
+@pytest.mark.parametrize("length", [10, 600, 5000])
+def test_name_that_is_too_long(length: int) -> None:
+    """Fields of names that an index finds too long are moved, all at once, and nothing else."""
+    name = "n" * length
+    reason = f"Field name [{name}] is longer than the limit of [9] characters"
+    source = f'{{"{name}":1,"o":{{"{name}z":2,"ok":3}},"a.{name}.b":4,"m":5,"a.b.c.d.e.f":6}}'
+    document = Document("logs", "id", source.encode())
+    refused = refusal(reason[:2000], "illegal_argument_exception")
+    found = Rescuer().rescue(document, Step.AS_IT_WAS, [refused])
+    assert found is not None
+    fields = orjson.loads(found[0])
+    assert fields == {
+        "m": 5,
+        "a.b.c.d.e.f": 6,
+        "tags": [TAG],
+        "rescued": {name: "1", "o": f'{{"{name}z":2,"ok":3}}', f"a.{name}.b": "4"},
+    }
+
+
+def test_blank_name_in_a_field_that_is_moved_anyway() -> None:
+    """With the field known to be refused gone, the blank name is too: no other is moved."""
+    rescuer = Rescuer()
+    rescued('{"c":"text"}', CONCRETE, rescuer=rescuer)
+    found = rescued('{"c":[1,{" ":2}],"i":4}', BLANK, rescuer=rescuer)
+    assert found == {"i": 4, "rescued": {"c": '[1,{" ":2}]'}}
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e9999", "9" * 5000, f"-{'9' * 1500}"])
+def test_numbers_beyond_all_bounds_keep_their_digits(number: str) -> None:
+    """A number that neither Python nor Elasticsearch can hold is kept as it was written."""
+    named = OBJECT_IN_LONG
+    assert rescued(f'{{"a":{number},"m":1}}', named) == {"m": 1, "rescued": {"a": number}}
+    assert rescued(f'{{"a":{number}}}', NONE_NAMED) == {"rescued": {"a": number}}
 
 
 def test_earlier_values_of_a_key_are_kept() -> None:
