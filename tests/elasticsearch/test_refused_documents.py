@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +86,7 @@ ORDINARY = '{"@timestamp":"2026-11-21T10:00:00Z","message":"ordinary"}'
 
 
 def test_each_costs_itself_alone(real_url: str, name: str, tmp_path: Path) -> None:
-    """What is refused is stored with the one field as text, all else as it was, others untouched."""
+    """What is refused arrives with one field as text and all else as it was; others untouched."""
     lines: list[str] = []
     for case, (fields, _) in CASES.items():
         message = f'"@timestamp":"2026-11-21T10:00:00Z","message":"{case}","case":"{case}"'
