@@ -49,7 +49,7 @@ def _note_at(confirmed_end: int, chunk: Chunk, memory: Memory) -> Note:
     before, memory.tail = memory.tail, chunk.tail
     if confirmed_end == chunk.end:
         tail = chunk.tail
-    elif confirmed_end > chunk.start:
+    elif confirmed_end >= chunk.start:
         tail = (before + chunk.data[: confirmed_end - chunk.start])[-TAIL_BYTES:]
     else:
         return memory.confirmed_note

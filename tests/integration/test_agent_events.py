@@ -10,7 +10,7 @@ import pytest
 
 from logship.ids import tail_digest
 from logship.settings.model import MultilineSettings
-from tests.support.agent import AgentThread, quick_settings
+from tests.support.agent import AgentProcess, AgentThread, quick_settings
 from tests.support.elastic_fake import ElasticFake
 from tests.support.wait import wait_until
 
@@ -79,6 +79,40 @@ def test_a_replay_ends_events_where_a_quiet_time_did(fake: ElasticFake, tmp_path
     ship_once(fake, log, tmp_path / "state", format="text", multiline=JAVA)
     assert set(fake.documents) == ids
     assert all(count >= 2 for count in fake.copies.values())
+
+
+def test_a_kill_under_lines_that_come_one_by_one(fake: ElasticFake, tmp_path: Path) -> None:
+    """The file is known again where its last confirmed event ended, and nothing is doubled."""
+    log, state = tmp_path / "app.log", tmp_path / "state"
+    config = tmp_path / "logship.yaml"
+    config.write_text(
+        f"elasticsearch: {{hosts: '{fake.url}'}}\n"
+        f"sources: [{{paths: ['{log}'], format: text, "
+        "multiline: {start: '^[0-9]', timeout: 1h}}]\n"
+        f"delivery: {{batch_age: 30ms}}\nstate_dir: {state}\n"
+    )
+    lines = [f"{f'{number} ' * 150}end\n" for number in range(5)]
+    log.write_text("")
+    with AgentProcess("run", "-c", config, log=tmp_path / "stderr") as agent:
+        for number, line in enumerate(lines):
+            with log.open("a") as file:
+                file.write(line)
+            wait_until(lambda: len(fake.documents) == number, agent.stderr)  # noqa: B023
+        confirmed = sum(map(len, lines[:-1]))
+        wait_until(lambda: offset_of(state) == confirmed, lambda: f"{offset_of(state)}")
+        agent.kill()
+    with AgentProcess("run", "-c", config, "--once", log=tmp_path / "stderr") as agent:
+        assert agent.wait() == 0, agent.stderr
+    assert messages(fake) == [line.rstrip("\n") for line in lines]
+
+
+def offset_of(state: Path) -> int | None:
+    store = sqlite3.connect(f"file:{state}/checkpoints.db?mode=ro", uri=True)
+    try:
+        row = store.execute("SELECT offset FROM files").fetchone()
+    finally:
+        store.close()
+    return None if row is None else int(row[0])
 
 
 def test_an_unfinished_event_is_not_confirmed(fake: ElasticFake, tmp_path: Path) -> None:

@@ -110,6 +110,23 @@ def test_what_is_under_way_holds_the_confirmation_back() -> None:
     asyncio.run(work())
 
 
+def test_an_event_that_ends_where_the_next_chunk_begins() -> None:
+    """Read line by line, what is noted with an offset are the bytes before that offset."""
+
+    async def work() -> None:
+        route = FakeRoute(1)
+        (ingest, buffer), content = ingestion(route), FakeContent()
+        for start in (0, 10, 20, 30):
+            route.pending = start
+            await ingest(chunk(start, start + 10), content)
+        for documents in buffer._queue:
+            documents.settle()
+        assert content.tracker.confirmed == 30
+        assert content.tracker.note[0] == bytes(range(30))
+
+    asyncio.run(work())
+
+
 def test_cancelled_in_front_of_a_full_buffer() -> None:
     """What did not get into the buffer is never confirmed, so it is read again."""
 
