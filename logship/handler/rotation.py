@@ -24,6 +24,8 @@ __all__ = ["DailyFileHandler"]
 
 DAY_SECONDS = 86_400
 SAY_AGAIN_SECONDS = 60.0
+TORN_SECONDS = 0.1  # longer than a write takes, also on a busy machine
+LOOK_SECONDS = 0.001
 
 
 class DailyFileHandler(logging.Handler):
@@ -71,8 +73,9 @@ class DailyFileHandler(logging.Handler):
         self._descriptor = -1
         self._waiting: deque[bytes] = deque()
         self._is_writing = False
-        self._is_torn = False
-        self._lost = 0
+        self._is_torn = self._has_failed = False
+        self._pid = os.getpid()
+        self._lost, self._why = 0, ""
         self._say_after = 0.0
 
     @property
@@ -87,6 +90,8 @@ class DailyFileHandler(logging.Handler):
         except Exception:  # an application's formatter may raise anything
             self.handleError(record)
             return
+        if self._pid != os.getpid():
+            self._begin_in_child()
         # A record may be born in here, when the garbage collector runs a finalizer that logs:
         # it must not change the file under the feet of the one being written.
         self._waiting.append(line)
@@ -106,19 +111,31 @@ class DailyFileHandler(logging.Handler):
         self.acquire()
         try:
             self._close_file()
+            self._say_rest()
         finally:
             self.release()
         super().close()
 
+    def _begin_in_child(self) -> None:
+        """After a fork: what another thread was writing at that moment is the parent's."""
+        self._pid = os.getpid()
+        self._is_writing = False
+        self._waiting.clear()
+
     def _write(self, line: bytes) -> None:
         try:
             self._open_for(self._today(), len(line))
+            if self._has_failed:
+                # A full disk cuts lines, of this process or of another, which may have ended
+                # them since.
+                self._is_torn = not _ends_whole(self._descriptor)
             data = b"\n" + line if self._is_torn else line
             while data:  # short only when the disk becomes full: the next call says so
                 data = data[os.write(self._descriptor, data) :]
-                self._is_torn = bool(data)
+            self._is_torn = self._has_failed = False
         except OSError as error:
             self._lost += 1
+            self._has_failed = True
             self._say(error)
 
     def _today(self) -> str:
@@ -157,7 +174,7 @@ class DailyFileHandler(logging.Handler):
             number += 1
         self._day, self._path = day, str(path)
         # Whoever was killed in the middle of a line must not spoil the next one.
-        self._is_torn = size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n"
+        self._is_torn = _stays_torn(self._descriptor)
 
     def _file_name(self, day: str, number: int) -> str:
         dated = f"{self._stem}-{day}" if self._dated else self._stem
@@ -189,18 +206,43 @@ class DailyFileHandler(logging.Handler):
             os.close(descriptor)
 
     def _say(self, error: OSError) -> None:
+        self._why = str(error)
         now = self._now()
-        if now < self._say_after:
-            return
-        self._say_after = now + SAY_AGAIN_SECONDS
+        if now >= self._say_after:
+            self._say_after = now + SAY_AGAIN_SECONDS
+            self._say_rest()
+
+    def _say_rest(self) -> None:
         lost, self._lost = self._lost, 0
+        if not lost:
+            return
         try:
             sys.stderr.write(
-                f"logship: {self._directory}: cannot write log files ({error}); {lost} records "
+                f"logship: {self._directory}: cannot write log files ({self._why}); {lost} records "
                 "lost. Make room or mend the permissions; writing goes on by itself.\n"
             )
         except (OSError, ValueError, AttributeError):  # closed, or there is none
             pass
+
+
+def _ends_whole(descriptor: int) -> bool:
+    size = os.fstat(descriptor).st_size
+    return size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
+
+
+def _stays_torn(descriptor: int) -> bool:
+    """Whether the last line lacks its end for good.
+
+    A line that another process is writing grows page by page, so that at any one moment its end
+    may be missing: then the file grows, or ends in a newline, an instant later.
+    """
+    size = os.fstat(descriptor).st_size
+    until = time.monotonic() + TORN_SECONDS
+    while os.fstat(descriptor).st_size == size and not _ends_whole(descriptor):
+        if time.monotonic() >= until:
+            return True
+        time.sleep(LOOK_SECONDS)
+    return False
 
 
 def _day(seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -95,6 +96,117 @@ def test_restart_goes_on(handler: DailyFileHandler, tmp_path: Path, clock: Clock
     handler.handle(record("one"))
     assert (tmp_path / "combined-2026-11-21.2.log").read_text() == "cut he\none\n"
     assert len(names(tmp_path)) == 2
+
+
+WRITER = """
+import os, sys
+descriptor = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+print("ready", flush=True)
+for _ in range(400):
+    os.write(descriptor, b"x" * 100_000 + b"\\n")
+"""
+
+
+def test_line_that_another_process_is_writing(tmp_path: Path) -> None:
+    """A file that is opened while another process is in the middle of a line is not torn."""
+    path = tmp_path / "all.log"
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == b"ready\n"
+    count = 0
+    while writer.poll() is None:
+        handler = DailyFileHandler(tmp_path, "all", max_bytes=1 << 30, dated=False)
+        handler.handle(record("mine"))
+        handler.close()
+        count += 1
+    writer.communicate()
+    lines = path.read_bytes().splitlines()
+    assert (lines.count(b""), lines.count(b"mine"), len(lines)) == (0, count, 400 + count)
+
+
+def test_line_that_a_full_disk_cut(tmp_path: Path, clock: Clock) -> None:
+    """After a line was cut, by whatever process, the next record begins a line of its own."""
+    handler = DailyFileHandler(tmp_path, "all", max_bytes=1 << 20, dated=False, now=clock)
+    handler.handle(record("one"))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        handler.handle(record("cut here"))
+        handler.handle(record("refused"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with (tmp_path / "all.log").open("a") as other:  # ends the line before we come to it
+        other.write("\nanother's\n")
+    handler.handle(record("two"))
+    handler.close()
+    assert (tmp_path / "all.log").read_text() == "one\ncut he\nanother's\ntwo\n"
+
+
+def test_line_that_a_full_disk_cut_for_another(tmp_path: Path, clock: Clock) -> None:
+    """A record that failed makes the next one look whether another process was cut."""
+    handler = DailyFileHandler(tmp_path, "all", max_bytes=1 << 20, dated=False, now=clock)
+    handler.handle(record("one"))
+    with (tmp_path / "all.log").open("a") as other:
+        other.write("cut he")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        handler.handle(record("refused"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    handler.handle(record("two"))
+    handler.close()
+    assert (tmp_path / "all.log").read_text() == "one\ncut he\ntwo\n"
+
+
+def test_losses_are_said_at_the_end(
+    handler: DailyFileHandler, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What was lost since it was said last is said when the handler is closed."""
+    (tmp_path / "combined-2026-11-21.log").mkdir()
+    for _ in range(5):
+        handler.handle(record("lost"))
+    assert "1 records lost" in capfd.readouterr().err
+    handler.close()
+    assert "4 records lost" in capfd.readouterr().err
+    handler.close()
+    assert capfd.readouterr().err == ""
+
+
+FORKER = """
+import logging, os, sys, threading
+from logship.handler.rotation import DailyFileHandler
+inside, go_on = threading.Event(), threading.Event()
+
+class Stops(DailyFileHandler):
+    def _open_for(self, day, size_bytes):
+        super()._open_for(day, size_bytes)
+        if threading.current_thread() is not threading.main_thread():
+            inside.set()
+            go_on.wait()
+
+handler = Stops(sys.argv[1], "all", max_bytes=1 << 20, dated=False)
+def log(text):
+    handler.handle(logging.LogRecord("test", 20, "", 0, text, None, None))
+writer = threading.Thread(target=log, args=["of a thread"])
+writer.start()
+inside.wait()
+child = os.fork()
+if not child:
+    log("of the child")
+    os._exit(0)
+os.waitpid(child, 0)
+go_on.set()
+writer.join()
+handler.close()
+"""
+
+
+def test_fork_while_another_thread_writes(tmp_path: Path) -> None:
+    """A child that was forked in the middle of another thread's record writes its own ones."""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORKER, tmp_path], check=True, timeout=30)
+    lines = (tmp_path / "all.log").read_text().splitlines()
+    assert lines == ["of the child", "of a thread"]
 
 
 def test_old_files_go(handler: DailyFileHandler, tmp_path: Path, clock: Clock) -> None:
@@ -232,8 +344,6 @@ def test_processes_share(tmp_path: Path) -> None:
     )
     for name in by_number:
         for line in (tmp_path / name).read_text().splitlines():
-            if not line:  # between a line of one process and the next; no record for anybody
-                continue
             entry: dict[str, Any] = json.loads(line)
             found[entry["who"]].append(entry["number"])
     assert {who: sorted(numbers) for who, numbers in found.items()} == {
