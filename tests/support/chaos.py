@@ -272,7 +272,11 @@ def problems_of(
     if missing := sorted(wanted - counts.keys()):
         problems.append(f"{len(missing)} records are missing, the first: {missing[:10]}")
     if doubled := sorted(number for number, count in counts.items() if count > 1):
-        problems.append(f"{len(doubled)} records are there twice, the first: {doubled[:10]}")
+        keys = [key for key, number in stored.items() if number == doubled[0]]
+        stories = "\n".join(f"{key}:\n{proxy.story(key)}" for key in keys)
+        problems.append(
+            f"{len(doubled)} records are there twice, the first: {doubled[:10]}\n{stories}"
+        )
     if lost := [key for key in proxy.created if key not in stored]:
         problems.append(f"the server lost {len(lost)} documents it had created: {lost[:3]}")
     if twice := [key for key, count in proxy.created.items() if count > 1]:
