@@ -44,7 +44,8 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
-from logship.checkpoints.store import CheckpointStore, FileRow
+from logship.checkpoints.rows import FileRow
+from logship.checkpoints.store import CheckpointStore
 from logship.interfaces import Clock
 from logship.model import Chunk, Documents
 from logship.route import AutoRoute, Route, Routing, RoutingError

@@ -9,7 +9,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from logship.checkpoints.store import FILE_NAME, FORMAT, Checkpoint, FileRow
+from logship.checkpoints.database import FILE_NAME, FORMAT
+from logship.checkpoints.rows import Checkpoint, FileRow
 from logship.errors import StateError
 from logship.ids import TAIL_BYTES, tail_digest
 

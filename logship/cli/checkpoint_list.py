@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from logship.checkpoints.store import FileRow
+from logship.checkpoints.rows import FileRow
 from logship.cli.table import as_table
 from logship.schema.times import utc_text
 from logship.search.terminal import one_line

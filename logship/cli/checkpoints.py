@@ -15,7 +15,7 @@ from logship.cli.state_options import add_state_options, load_state
 
 if TYPE_CHECKING:
     from logship.checkpoints.admin import Place
-    from logship.checkpoints.store import FileRow
+    from logship.checkpoints.rows import FileRow
     from logship.sources.file.log_file import LogFile
 
 __all__ = ["add_parser"]

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
 from typing import Any
 
-from logship.checkpoints.store import FileRow
+from logship.checkpoints.rows import FileRow
 from logship.lines import PLAIN, LineForm
 from logship.model import Chunk
 from logship.sources.file.content import FileContent

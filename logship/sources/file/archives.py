@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from functools import partial
 
-from logship.checkpoints.store import FileRow
+from logship.checkpoints.rows import FileRow
 from logship.ids import TAIL_BYTES
 from logship.sources.file.archive import Archive, is_half_written
 from logship.sources.file.context import SourceContext

@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import replace
 
-from logship.checkpoints.store import READ_LIMIT_BYTES, Checkpoint, CheckpointStore, FileRow
+from logship.checkpoints.rows import READ_LIMIT_BYTES, Checkpoint, FileRow
+from logship.checkpoints.store import CheckpointStore
 from logship.checkpoints.tracker import Tracker
 from logship.ids import tail_digest
 from logship.interfaces import MakeMemory

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Executor
 
-from logship.checkpoints.store import FileRow
+from logship.checkpoints.rows import FileRow
 from logship.ids import TAIL_BYTES
 from logship.sources.file.discovery import Found
 from logship.sources.file.identity import Candidate, verifies

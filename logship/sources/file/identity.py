@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from logship.checkpoints.store import FileRow
+from logship.checkpoints.rows import FileRow
 from logship.ids import FIRST_LINE_BYTES, TAIL_BYTES, tail_digest
 from logship.lines import PLAIN, LineForm
 

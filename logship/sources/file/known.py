@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
-from logship.checkpoints.store import CheckpointStore, FileRow
+from logship.checkpoints.rows import FileRow
+from logship.checkpoints.store import CheckpointStore
 from logship.ids import TAIL_BYTES, tail_digest
 from logship.interfaces import MakeMemory
 from logship.sources.file.content import FileContent

@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from io import FileIO
 
-from logship.checkpoints.store import FileRow
+from logship.checkpoints.rows import FileRow
 from logship.sources.file.archive import Archive
 from logship.sources.file.compression import ENDINGS, kind_of
 from logship.sources.file.identity import Candidate

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from logship.checkpoints.store import FileRow
+from logship.checkpoints.rows import FileRow
 from logship.sources.file.archives import report_damage
 from logship.sources.file.context import SourceContext
 from logship.sources.file.copies import find_copy

@@ -8,7 +8,8 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from logship.checkpoints.store import CheckpointStore, FileRow
+from logship.checkpoints.rows import FileRow
+from logship.checkpoints.store import CheckpointStore
 from logship.ids import TAIL_BYTES, first_line_digest, make_seed, tail_digest
 from logship.interfaces import ChooseFormat, Clock
 from logship.lines import PLAIN, LineForm

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from logship.checkpoints.store import CheckpointStore, FileRow
+from logship.checkpoints.rows import FileRow
+from logship.checkpoints.store import CheckpointStore
 from logship.interfaces import Clock, Ingest, MakeMemory
 from logship.settings.model import SourceSettings
 from logship.sources.file.archives import Archives

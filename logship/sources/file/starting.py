@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from functools import partial
 
-from logship.checkpoints.store import FileRow
+from logship.checkpoints.rows import FileRow
 from logship.ids import TAIL_BYTES
 from logship.lines import LineForm, line_form
 from logship.settings.model import SourceSettings

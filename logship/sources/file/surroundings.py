@@ -6,7 +6,7 @@ import glob
 import os
 from collections.abc import Collection, Sequence
 
-from logship.checkpoints.store import FileRow
+from logship.checkpoints.rows import FileRow
 from logship.sources.file.discovery import Found, scan
 from logship.sources.file.rotation_names import is_copy_name, originals, uncompressed
 

@@ -18,7 +18,8 @@ from logship.checkpoints.admin import (
     line_starts_around,
     read_rows,
 )
-from logship.checkpoints.store import CheckpointStore, FileRow
+from logship.checkpoints.rows import FileRow
+from logship.checkpoints.store import CheckpointStore
 from logship.errors import StateError
 from logship.ids import tail_digest
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from logship.checkpoints.store import READ_LIMIT_BYTES, Checkpoint, CheckpointStore, FileRow
+from logship.checkpoints.rows import READ_LIMIT_BYTES, Checkpoint, FileRow
+from logship.checkpoints.store import CheckpointStore
 from logship.errors import StateError
 
 NOW = 1_795_262_400.0  # 2026-11-21T12:00:00Z

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from logship.checkpoints.store import FileRow
+from logship.checkpoints.rows import FileRow
 from logship.ids import tail_digest
 from logship.sources.file.copies import find_copy
 from logship.sources.file.identity import fingerprint_of

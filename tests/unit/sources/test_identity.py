@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from logship.checkpoints.store import FileRow
+from logship.checkpoints.rows import FileRow
 from logship.ids import TAIL_BYTES, tail_digest
 from logship.sources.file.identity import (
     BLOCK_BYTES,
