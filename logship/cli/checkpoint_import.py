@@ -11,7 +11,8 @@ from pathlib import Path
 
 from logship.agent import SystemClock
 from logship.checkpoints.admin import is_line_start, line_starts_around
-from logship.checkpoints.filebeat import FileOnDisk, Take, plan, read_registry
+from logship.checkpoints.filebeat_plan import FileOnDisk, Take, plan
+from logship.checkpoints.filebeat_registry import read_registry
 from logship.checkpoints.rows import FileRow
 from logship.checkpoints.store import CheckpointStore
 from logship.host import boot_id, host_id

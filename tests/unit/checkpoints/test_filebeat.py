@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from logship.checkpoints.filebeat import FileOnDisk, Position, Skipped, plan, read_registry
+from logship.checkpoints.filebeat_plan import FileOnDisk, Skipped, plan
+from logship.checkpoints.filebeat_registry import Position, read_registry
 from logship.errors import LogshipError
 
 NATIVE = Position("/var/log/app.log", 42, "native", 17, 2049)
