@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from logship.parsers.cri import STREAMS, Partials, Piece
+from logship.parsers.containers import STREAMS, Partials, Piece
+from logship.parsers.events import Events
 from logship.parsers.json import parse_json
-from logship.parsers.multiline import Events
 
 __all__ = ["DockerJoiner", "is_docker_line"]
 

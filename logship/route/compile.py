@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from logship.interfaces import Clock, Processor, Record
 from logship.model import Chunk, Documents, action_head, merge
 from logship.parsers import Parser
-from logship.parsers.multiline import Events, Joiner, add_to_record
+from logship.parsers.events import Events, Joiner, add_to_record
 from logship.parsers.syslog import with_year
 from logship.processors import AddFields
 from logship.route.columns import Columns

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from logship.parsers.cri import CriJoiner, Partials, Stacked
+from logship.parsers.containers import Partials, Stacked
+from logship.parsers.cri import CriJoiner
 from logship.parsers.docker import DockerJoiner
-from logship.parsers.multiline import Grouping, Joiner, Limits, Multiline
+from logship.parsers.events import Joiner, Limits
+from logship.parsers.multiline import Grouping, Multiline
 from logship.parsers.multiline_presets import (
     PRESETS,
     by_continuation,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from logship.interfaces import Note
-from logship.parsers.multiline import JoinMemory
+from logship.parsers.events import JoinMemory
 
 __all__ = ["AcceptWindow", "RouteState"]
 

@@ -10,9 +10,11 @@ import orjson
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from logship.parsers.cri import CriJoiner, Stacked
+from logship.parsers.containers import Stacked
+from logship.parsers.cri import CriJoiner
 from logship.parsers.docker import DockerJoiner
-from logship.parsers.multiline import Events, Joiner, JoinMemory, Limits, Multiline
+from logship.parsers.events import Events, Joiner, JoinMemory, Limits
+from logship.parsers.multiline import Multiline
 from logship.parsers.multiline_presets import PRESETS, by_continuation, by_end, by_start
 
 LIMITS = Limits(max_lines=6, max_bytes=160)

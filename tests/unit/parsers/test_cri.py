@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from logship.parsers.cri import CriJoiner, Stacked
-from logship.parsers.multiline import Events, JoinMemory, Multiline
+from logship.parsers.containers import Stacked
+from logship.parsers.cri import CriJoiner
+from logship.parsers.events import Events, JoinMemory
+from logship.parsers.multiline import Multiline
 from logship.parsers.multiline_presets import PRESETS, by_start
 
 SAMPLE = Path(__file__).parents[2] / "support" / "samples" / "cri.log"

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from logship.parsers.docker import DockerJoiner, is_docker_line
-from logship.parsers.multiline import Events, JoinMemory
+from logship.parsers.events import Events, JoinMemory
 
 SAMPLE = Path(__file__).parents[2] / "support" / "samples" / "docker.log"
 OUT, ERR = {"stream": "stdout"}, {"stream": "stderr"}

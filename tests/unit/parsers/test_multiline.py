@@ -10,14 +10,8 @@ from typing import Any
 
 import pytest
 
-from logship.parsers.multiline import (
-    Events,
-    Joiner,
-    JoinMemory,
-    Limits,
-    Multiline,
-    add_to_record,
-)
+from logship.parsers.events import Events, Joiner, JoinMemory, Limits, add_to_record
+from logship.parsers.multiline import Multiline
 from logship.parsers.multiline_presets import (
     PRESETS,
     by_continuation,
