@@ -95,8 +95,9 @@ def _careful(line: bytes) -> Any:
     try:
         jsontext.check(line)
     except jsontext.JsonFault as fault:
-        raise fault.as_request_error() from None
-    return json.loads(line)
+        if not fault.extra:
+            raise fault.as_request_error() from None
+    return json.JSONDecoder().raw_decode(line.decode().lstrip())[0]
 
 
 def _malformed(parsed: Any, number: int) -> NodeError:
@@ -134,7 +135,7 @@ def _operation(
     index, id_ = meta.get("_index", default_index), meta.get("_id")
     if id_ is not None and type(id_) is not str:
         id_ = str(id_).lower() if isinstance(id_, bool) else str(id_)
-    if not index:
+    if index is None:
         problems.append("index is missing")
         index = ""
     if id_ is not None and len(id_) > MAX_ID_BYTES // 4:

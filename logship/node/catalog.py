@@ -139,7 +139,7 @@ class Catalog:
         shards = int(composed.settings.get("index.number_of_shards", 1))
         self._check_shard_limit(shards)
         settings = {k: v for k, v in composed.settings.items() if v is not None}
-        aliases = _checked_aliases(composed.aliases)
+        aliases = _checked_aliases(composed.aliases, name)
         index = Index(
             0, name, new_uuid(), int(time.time() * 1000), settings, mapping, aliases, stream=stream
         )
@@ -358,10 +358,12 @@ def _include(found: dict[str, Resolved], index: Index, alias_filter: Json | None
         resolved.filters.append(alias_filter)
 
 
-def _checked_aliases(aliases: Json) -> Json:
+def _checked_aliases(aliases: Json, index: str) -> Json:
     known = {"filter", "is_write_index", "is_hidden", "routing", "index_routing", "search_routing"}
     for name, body in aliases.items():
         check_index_name(name)
+        if name == index:
+            raise illegal_argument(f"alias name [{name}] self-conflicts with index name")
         for key in body or {}:
             if key not in known:
                 raise illegal_argument(f"Unknown field [{key}] in alias [{name}]")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from logship.node.errors import Json, NodeError
+from logship.node.errors import Json, NodeError, illegal_argument, parsing
 
 Path = tuple[str | int, ...]
 Span = tuple[int, int]
@@ -34,6 +34,7 @@ class JsonFault(Exception):
         last: Byte offset of the last token that could be read.
         path: Of the field in whose text the mistake is; None when it is elsewhere.
         is_outside: Whether it stands before or after the document, not in it.
+        extra: The kind of a whole value behind the first one; empty when that is not it.
     """
 
     def __init__(self, what: str, data: bytes, at: int, last: int, *, is_end: bool = False) -> None:
@@ -41,6 +42,7 @@ class JsonFault(Exception):
         self.what, self.data, self.at, self.last, self.is_end = what, data, at, last, is_end
         self.path: Path | None = None
         self.is_outside = False
+        self.extra = ""
 
     def cause(self) -> Json:
         """Return the error object with the one of the parser below it."""
@@ -64,11 +66,17 @@ class JsonFault(Exception):
 
     def as_request_error(self) -> NodeError:
         """Return the refusal of a request whose body this is."""
+        if self.extra:
+            return parsing(f"Unexpected token [{self.extra}] found after the main object.")
         cause = self.cause()
         return NodeError(400, cause["type"], cause["reason"], caused_by=cause["caused_by"])
 
     def as_document_error(self) -> NodeError:
         """Return the refusal of a document whose source this is."""
+        if self.extra:
+            return illegal_argument(
+                f"Malformed content, found extra data after parsing: {self.extra}"
+            )
         cause = self.cause()
         if self.is_outside:
             reason = f"{_place(self.data, self.at)} {cause['reason']}"
@@ -113,8 +121,11 @@ class Scanner:
         else:
             self._value(0)
         self._skip()
-        if self._at < len(self._data):
+        if (start := self._at) < len(self._data):
             self._read_outside()
+            fault = self._fault("more than one value", start)
+            fault.extra = _KINDS.get(self._data[start : start + 1], "VALUE_NUMBER")
+            raise fault
 
     def _read_outside(self) -> None:
         try:
@@ -306,6 +317,8 @@ def _character(found: bytes) -> str:
     return f"Unexpected character ('{shown}' (code {found[0]}))"
 
 
+_KINDS = {b"{": "START_OBJECT", b"[": "START_ARRAY", b'"': "VALUE_STRING", b"n": "VALUE_NULL",
+          b"t": "VALUE_BOOLEAN", b"f": "VALUE_BOOLEAN"}  # fmt: skip
 _ESCAPABLE = frozenset(b'"\\/bfnrtu'[at : at + 1] for at in range(9))
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 

@@ -43,6 +43,8 @@ def check_index_name(name: str) -> None:
     Raises:
         NodeError: Elasticsearch would not allow it.
     """
+    if not name:
+        raise invalid_index_name(name, "must not be empty")
     if _FORBIDDEN.search(name):
         raise invalid_index_name(
             name,
@@ -50,8 +52,6 @@ def check_index_name(name: str) -> None:
         )
     if name in {".", ".."}:
         raise invalid_index_name(name, "must not be '.' or '..'")
-    if not name:
-        raise invalid_index_name(name, "must not be empty")
     if "#" in name:
         raise invalid_index_name(name, "must not contain '#'")
     if ":" in name:

@@ -16,7 +16,7 @@ from logship.node.fetch import field_values
 from logship.node.hits import Collector, Found, Hit, Shard
 from logship.node.index import Index, Resolved
 from logship.node.search_request import SearchRequest
-from logship.node.settings import is_on
+from logship.node.settings import READ_BLOCKS, refuse
 from logship.node.sorting import Criterion, Key, SortBy, compile_sort
 from logship.node.view import View
 
@@ -44,6 +44,8 @@ class Search:
             sorts.append(SortBy("_shard_doc", descending=False))
         self.sorts = sorts
         self._check_without_index()
+        for one in resolved:
+            refuse(one.index.settings, one.index.name, READ_BLOCKS)
         self.shards = self._compiled()
         self._aggregations = AggregationTree(request.aggregations) if request.aggregations else None
         self._prepare_aggregations()
@@ -95,9 +97,6 @@ class Search:
         request = self.request
         view = View(resolved.index, position)
         _check_window(request, resolved.index)
-        if is_on(resolved.index.settings, "blocks.read"):
-            reason = f"index [{resolved.index.name}] blocked by: [FORBIDDEN/7/index read (api)];"
-            raise NodeError(403, "cluster_block_exception", reason)
         compiler = Compiler(view, self._now)
         query = everything() if request.query is None else compiler.compile(request.query)
         if resolved.is_filtered and resolved.filters:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from logship.node.errors import Json, NodeError, illegal_argument
 
 Flat = dict[str, Any]
+READ_BLOCKS = ("read",)
+WRITE_BLOCKS = ("read_only", "write", "read_only_allow_delete")
+CHANGE_BLOCKS = ("read_only", "read_only_allow_delete", "metadata")
+DELETE_BLOCKS = ("read_only", "metadata")
 
 _KNOWN = frozenset(
     {"number_of_shards", "number_of_replicas", "refresh_interval", "codec", "hidden", "priority",
@@ -34,6 +38,8 @@ _OWN = frozenset({"uuid", "creation_date", "provided_name", "version.created"})
 _REFUSED = frozenset({"default_pipeline", "final_pipeline"})
 _STATIC = frozenset({"number_of_shards", "codec", "number_of_routing_shards", "mode"})
 BLOCKS = {
+    "read": (403, "FORBIDDEN/7/index read (api)"),
+    "metadata": (403, "FORBIDDEN/9/index metadata (api)"),
     "read_only": (403, "FORBIDDEN/5/index read-only (api)"),
     "write": (403, "FORBIDDEN/8/index write (api)"),
     "read_only_allow_delete": (
@@ -150,10 +156,22 @@ def is_on(settings: Flat, name: str) -> bool:
     return str(settings.get(f"index.{name}", "false")).lower() == "true"
 
 
-def write_block(settings: Flat, index: str) -> NodeError | None:
-    """Return the refusal of writes into *index*, None when it is not blocked."""
-    for name, (status, text) in BLOCKS.items():
+def refuse(settings: Flat, index: str, blocks: Sequence[str]) -> None:
+    """Refuse what one of *blocks* forbids.
+
+    Raises:
+        NodeError: It is set on *index*.
+    """
+    error = blocked(settings, index, blocks)
+    if error is not None:
+        raise error
+
+
+def blocked(settings: Flat, index: str, blocks: Sequence[str]) -> NodeError | None:
+    """Return the refusal of what one of *blocks* forbids, None when none is set."""
+    for name in blocks:
         if is_on(settings, f"blocks.{name}"):
+            status, text = BLOCKS[name]
             return NodeError(
                 status, "cluster_block_exception", f"index [{index}] blocked by: [{text}];"
             )

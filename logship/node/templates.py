@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -10,7 +11,7 @@ from typing import Any
 from logship.node import settings as index_settings
 from logship.node.analysis import Analyzers
 from logship.node.dynamic import check_templates
-from logship.node.errors import Json, NodeError, illegal_argument, parsing
+from logship.node.errors import Json, NodeError, illegal_argument, invalid_request, parsing
 from logship.node.mapping import Mapping as FieldMapping
 from logship.node.mapping import merged_definitions
 
@@ -19,6 +20,8 @@ _COMPOSABLE = frozenset(
      "allow_auto_create", "ignore_missing_component_templates", "deprecated",
      "created_date", "created_date_millis", "modified_date", "modified_date_millis"}
 )  # fmt: skip
+_STREAM = frozenset({"hidden", "allow_custom_routing", "failure_store"})
+_FORBIDDEN = re.compile(r"[ \",/<>?\\|]")
 _BODY = frozenset({"settings", "mappings", "aliases", "lifecycle", "data_stream_options"})
 _LEGACY = frozenset({"index_patterns", "order", "settings", "mappings", "aliases", "version"})
 
@@ -113,8 +116,13 @@ def check_composable(
     _check_members("index_template", body, _COMPOSABLE)
     patterns = body.get("index_patterns")
     patterns = [patterns] if isinstance(patterns, str) else patterns
-    if not patterns:
+    if patterns is None:
         raise illegal_argument("Required [index_patterns]")
+    if not patterns:
+        raise illegal_argument("There must be at least one pattern, zero given")
+    priority = _priority(body.get("priority"))
+    _check_stream(body.get("data_stream"))
+    _check_names(name, patterns)
     _check_members("template", body.get("template") or {}, _BODY)
     ignored = body.get("ignore_missing_component_templates") or ()
     missing = [
@@ -127,21 +135,91 @@ def check_composable(
             f"index_template [{name}] invalid, cause [index template [{name}] specifies component "
             f"templates [{', '.join(missing)}] that do not exist]",
         )
-    priority = int(body.get("priority") or 0)
     for other, there in composable.items():
-        if other != name and int(there.get("priority") or 0) == priority:
-            shared = set(patterns) & set(there["index_patterns"])
-            if shared:
-                raise illegal_argument(
-                    f"index template [{name}] has index patterns {_shown(patterns)} matching "
-                    f"patterns from existing templates [{other}] with patterns ({other} => "
-                    f"{_shown(there['index_patterns'])}) that have the same priority "
-                    f"[{priority}], multiple index templates may not match during index "
-                    "creation, please use a different priority"
-                )
+        if other == name or int(there.get("priority") or 0) != priority:
+            continue
+        if any(_overlap(one, two) for one in patterns for two in there["index_patterns"]):
+            raise illegal_argument(
+                f"index template [{name}] has index patterns {_shown(patterns)} matching "
+                f"patterns from existing templates [{other}] with patterns ({other} => "
+                f"{_shown(there['index_patterns'])}) that have the same priority "
+                f"[{priority}], multiple index templates may not match during index "
+                "creation, please use a different priority"
+            )
     kept = {**body, "index_patterns": patterns, "composed_of": body.get("composed_of") or []}
     _try(name, kept, components)
     return kept
+
+
+def _priority(value: Any) -> int:
+    try:
+        priority = int(value or 0)
+    except (TypeError, ValueError):
+        what = "[index_template] failed to parse field [priority]"
+        cause = {"type": "illegal_argument_exception", "reason": f'For input string: "{value}"'}
+        raise NodeError(400, "x_content_parse_exception", what, caused_by=cause) from None
+    if priority < 0:
+        raise invalid_request("index template priority must be >= 0")
+    return priority
+
+
+def _check_stream(value: Any) -> None:
+    for key in value or ():
+        if key not in _STREAM:
+            what = "[index_template] failed to parse field [data_stream]"
+            cause = {"type": "x_content_parse_exception",
+                     "reason": f"[data_stream_template] unknown field [{key}]"}  # fmt: skip
+            raise NodeError(400, "x_content_parse_exception", what, caused_by=cause)
+
+
+def _check_names(name: str, patterns: list[str]) -> None:
+    """Refuse names that no index can have."""
+    wrong = []
+    if " " in name:
+        wrong.append("name must not contain a space")
+    if name != name.lower():
+        wrong.append("name must be lower cased")
+    for pattern in patterns:
+        what = f"index_pattern [{pattern}] must not"
+        if " " in pattern:
+            wrong.append(f"index_patterns [{pattern}] must not contain a space")
+        wrong += [f"{what} contain a '{one}'" for one in ",#:" if one in pattern]
+        if pattern.startswith("_"):
+            wrong.append(f"{what} start with '_'")
+        if _FORBIDDEN.search(pattern):
+            wrong.append(
+                f"{what} contain the following characters "
+                "[' ','\"','*',',','/','<','>','?','\\','|']"
+            )
+    if wrong:
+        numbered = "".join(f"{number}: {one};" for number, one in enumerate(wrong, 1))
+        raise NodeError(
+            400,
+            "invalid_index_template_exception",
+            f"index_template [{name}] invalid, cause [Validation Failed: {numbered}]",
+        )
+
+
+def _overlap(one: str, two: str) -> bool:
+    """Whether there is a name that both patterns are for; ``*`` is any text."""
+    # The states are places in the two patterns, so there are few.
+    reached, todo = {(0, 0)}, [(0, 0)]
+    while todo:
+        left, right = todo.pop()
+        if left == len(one) and right == len(two):
+            return True
+        first, second = one[left : left + 1], two[right : right + 1]
+        steps = []
+        if first == "*":
+            steps += [(left + 1, right)] + ([(left, right + 1)] if second else [])
+        if second == "*":
+            steps += [(left, right + 1)] + ([(left + 1, right)] if first else [])
+        if first and first == second:
+            steps.append((left + 1, right + 1))
+        new = [step for step in steps if step not in reached]
+        reached.update(new)
+        todo += new
+    return False
 
 
 def _try(name: str, body: Json, components: Mapping[str, Json]) -> None:

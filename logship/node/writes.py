@@ -156,7 +156,9 @@ class Writer:
             index = self._target(operation)
         except NodeError as error:
             return error
-        return index, index_settings.write_block(index.settings, index.name)
+        return index, index_settings.blocked(
+            index.settings, index.name, index_settings.WRITE_BLOCKS
+        )
 
     def _target(self, operation: Operation) -> Index:
         """Return the index to write to, created when it may be."""
@@ -245,10 +247,11 @@ class Writer:
             indexed = reader.read(document)
         if index.stream is not None:
             _check_stream_time(document, indexed, operation.source)
-        there = known.get(id_)
-        version = _next_version(operation, there, index)
+        # The mapping comes first: also a document that is there already brings its fields.
         if indexed.mapping is not None:
             work.mapping = indexed.mapping
+        there = known.get(id_)
+        version = _next_version(operation, there, index)
         if there is not None:
             _forget(connection, work, there[0])
         seq_no = work.next_seq_no

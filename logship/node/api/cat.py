@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from logship.node.api.parts import EXPAND, NAME, VERSION, Parts, options_of, resolved, size_of
+from logship.node.errors import illegal_argument
 from logship.node.http.reply import Reply
 from logship.node.http.request import Request
 from logship.node.http.router import Router
@@ -198,6 +199,8 @@ def _table(request: Request, rows: list[Row], default: str) -> Reply:
     for order in reversed(request.parameters.get("s", "").split(",")):
         column, _, direction = order.partition(":")
         column = _ALIASES.get(column, column)
+        if column and column not in names:
+            raise illegal_argument(f"Unable to sort by unknown sort key `{column}`")
         if column:
             rows = sorted(rows, key=lambda row, by=column: _key(row.get(by, "")),  # type: ignore[misc]
                           reverse=direction == "desc")  # fmt: skip

@@ -19,7 +19,7 @@ from logship.node.errors import (
 from logship.node.fetch import SourceFilter, source_filter_of
 from logship.node.http.filter_path import FilterPath
 from logship.node.http.reply import Raw, Reply
-from logship.node.http.request import Request
+from logship.node.http.request import Request, is_refreshing
 from logship.node.http.router import Router
 from logship.node.index import Index, Options
 from logship.node.names import MAX_ID_BYTES
@@ -65,6 +65,7 @@ class Documents:
 
     def _bulk(self, request: Request) -> Reply:
         started = time.monotonic()
+        refreshed = is_refreshing(request)
         defaults: dict[str, Any] = {}
         for name in ("require_alias", "require_data_stream"):
             if request.flag(name):
@@ -78,7 +79,7 @@ class Documents:
                 "[index]"
             )
         style = bulk.Style(
-            request.parameters.get("refresh") in {"", "true"},
+            refreshed,
             request.flag("list_executed_pipelines"),
             pipeline != "_none",
         )
@@ -111,6 +112,7 @@ class Documents:
     async def _write(self, request: Request, action: str) -> Reply:
         if action != "delete" and not request.body.strip():
             raise NodeError(400, "parse_exception", "request body is required")
+        refreshed = is_refreshing(request)
         id_ = request.parts.get("id")
         _check_id(id_)
         pipeline = request.parameters.get("pipeline", "_none")
@@ -133,7 +135,6 @@ class Documents:
         outcome = await self._parts.store.write(execute)
         if outcome.error is not None:
             raise outcome.error
-        refreshed = request.parameters.get("refresh") in {"", "true"}
         body = bulk.outcome_body(outcome, refreshed=refreshed)
         headers = {}
         if outcome.status == 201:

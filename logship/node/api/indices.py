@@ -113,6 +113,9 @@ class Indices:
             found = catalog.resolve(expression, options_of(request, _EVERY))
             for one in found:
                 self._parts.check_cluster_blocks(one.index.name, deletes=True)
+                index_settings.refuse(
+                    one.index.settings, one.index.name, index_settings.DELETE_BLOCKS
+                )
             catalog.delete([one.index for one in found])
 
         await self._parts.store.write(delete)
@@ -152,6 +155,9 @@ class Indices:
         def put() -> None:
             for one in resolved(self._parts, request, Options(allow_no_indices=False)):
                 self._parts.check_cluster_blocks(one.index.name)
+                index_settings.refuse(
+                    one.index.settings, one.index.name, index_settings.CHANGE_BLOCKS
+                )
                 self._parts.catalog.put_mapping(one.index, body)
 
         await self._parts.store.write(put)

@@ -284,6 +284,8 @@ class Searches:
             or request.parameters.get("scroll_id")
         )
         listed = ids.split(",") if isinstance(ids, str) else list(ids or ())
+        if not listed:
+            raise invalid_request("no scroll ids specified")
         if listed == ["_all"]:
             freed = self._parts.contexts.close_all()
         else:

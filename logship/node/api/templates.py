@@ -75,7 +75,8 @@ class Templates:
                 "index_templates": [
                     {"name": name, "index_template": _shown(body)} for name, body in found.items()
                 ]
-            }
+            },
+            status=_found_status(request, found),
         )
 
     async def get_component_template(self, request: Request) -> Reply:
@@ -89,7 +90,8 @@ class Templates:
                     {"name": name, "component_template": _shown(body)}
                     for name, body in found.items()
                 ]
-            }
+            },
+            status=_found_status(request, found),
         )
 
     async def get_template(self, request: Request) -> Reply:
@@ -99,7 +101,7 @@ class Templates:
             name: {**body, "settings": _nested_settings(body.get("settings") or {})}
             for name, body in found.items()
         }
-        return Reply(answer, status=404 if not found and self._is_named(request) else 200)
+        return Reply(answer, status=_found_status(request, found))
 
     async def put_index_template(self, request: Request) -> Reply:
         """Keep a composable template."""
@@ -317,6 +319,10 @@ class Templates:
             raise not_found(f"pipeline [{request.parts['name']}] is missing")
         await self._parts.store.write(lambda: self._parts.catalog.remove("pipeline", found))
         return acknowledged()
+
+
+def _found_status(request: Request, found: Json) -> int:
+    return 404 if not found and "name" in request.parts else 200
 
 
 def _backing(index: Index) -> Json:

@@ -33,6 +33,7 @@ _SECONDS = {
     "d": 86400.0,
 }
 _INFLATE_STEP = 1 << 20
+_GZIP = b"\x1f\x8b"
 
 
 @dataclass(slots=True)
@@ -124,6 +125,23 @@ def parse_json(body: bytes) -> Any:
     return json.loads(body)
 
 
+def is_refreshing(request: Request) -> bool:
+    """Whether a write is to be answered as refreshed; checks what else says how to write.
+
+    Raises:
+        NodeError: ``refresh`` or ``timeout`` makes no sense.
+    """
+    refresh, timeout = request.parameters.get("refresh"), request.parameters.get("timeout")
+    if refresh not in {None, "", "true", "false", "wait_for"}:
+        raise illegal_argument(f"Unknown value for refresh: [{refresh}].")
+    if timeout not in {None, "0", "-1"} and seconds(str(timeout), "timeout") < 0:
+        raise illegal_argument(
+            f"failed to parse setting [timeout] with value [{timeout}] as a time value: negative "
+            "durations are not supported"
+        )
+    return refresh in {"", "true"}
+
+
 def check_content_type(value: str | None) -> None:
     """Accept the media type of a body.
 
@@ -192,7 +210,7 @@ def inflated(body: bytes, limit: int) -> bytes | None:
     size = 0
     left = body
     try:
-        while left:
+        while left and (not parts or left.startswith(_GZIP)):  # what is no gzip is left out
             inflater = zlib.decompressobj(31)
             while True:
                 part = inflater.decompress(left, _INFLATE_STEP)
