@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from typing import Any
 
 import pytest
 
@@ -96,7 +97,7 @@ def test_empty_index_name(client: Client, name: str) -> None:
         ),
     ],
 )
-def test_bad_parameters(client: Client, name: str, parameters: dict[str, str], reason: str) -> None:
+def test_bad_parameters(client: Client, name: str, parameters: dict[str, Any], reason: str) -> None:
     """A parameter that makes no sense refuses the request before anything is written."""
     for answer in (
         client.bulk(create(name, "a"), {"n": 1}, **parameters),
