@@ -12,7 +12,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import orjson
 
@@ -242,10 +242,13 @@ class Held:
         group.due = self._clock.monotonic() + pause
 
     def _give_back(self, batch: Documents, refusal: Refusal, line: Line) -> None:
-        """What came from a file stays there."""
+        """What came from a file stays there; the next turn is that of another file."""
         for group in self._groups.values():
-            if line.file in group.files and group.is_open:
-                self._failed(group, refusal)
+            if line.file in group.files:
+                if group.is_open:
+                    self._failed(group, refusal)
+                if group.files[0] is line.file:
+                    group.files.rotate(-1)
         size = STAMP_BYTES + sum(len(column[refusal.position]) for column in batch.columns)
         self._buffer.release(size, 1)
         line.give_back()
@@ -291,9 +294,10 @@ class Held:
     async def _advance(self, group: Group, probes: list[Documents]) -> None:
         """Do what is next for one group."""
         files = self._keeping.files
-        while files is not None and group.files and not group.files[0].left:
-            await self._keeping.do(lambda: files.remove(group.files[0]))
-            group.files.popleft()
+        if files is not None:
+            for file in [file for file in group.files if not file.left]:
+                await self._keeping.do(partial(files.remove, file))
+                group.files.remove(file)
         if group.is_under_way:
             return
         now = self._clock.monotonic()
@@ -319,7 +323,7 @@ class Held:
             for documents in waiting:
                 self._give_up(documents, group.refusal)
             return True
-        if group.files and self._clock.time() >= group.files[0].grown_at + limit:
+        if group.files and self._clock.time() >= group.turn_to_oldest().grown_at + limit:
             documents = await self._take(group, TAKEN_RECORDS)
             self._buffer.charge(documents.size_bytes, len(documents))
             self._give_up(documents, group.refusal)

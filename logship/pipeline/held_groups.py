@@ -19,7 +19,7 @@ class Group:
         refusal: The newest; None as long as it has only what an earlier run parked.
         documents: In memory.
         since: Monotonic seconds when the oldest of those came.
-        files: With what is parked, the oldest first.
+        files: With what is parked; the first one's turn it is to be taken from.
         probe: The one under way.
         is_open: A probe went through: the rest follows.
         opened_at: Monotonic seconds when that was last.
@@ -48,6 +48,12 @@ class Group:
     def size_bytes(self) -> int:
         """Of what is in memory."""
         return sum(documents.size_bytes for documents in self.documents)
+
+    def turn_to_oldest(self) -> HeldFile:
+        """Return the file whose newest document is the oldest, and give it the next turn."""
+        oldest = min(self.files, key=lambda file: file.grown_at)
+        self.files.rotate(-self.files.index(oldest))
+        return oldest
 
     @property
     def is_under_way(self) -> bool:

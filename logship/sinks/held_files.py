@@ -16,6 +16,7 @@ import itertools
 import os
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Lock
@@ -60,7 +61,7 @@ class HeldFile:
         self.grown_at = 0.0
         self.on_change: Callable[[], None] = lambda: None
         self._read_to = 0
-        self._given_back: list[int] = []
+        self._given_back: deque[int] = deque()
         self._lock = Lock()
 
     def grew(self, size_bytes: int, documents: int, grown_at: float) -> None:
@@ -81,7 +82,7 @@ class HeldFile:
         columns: tuple[list[bytes], ...] = ([], [], [], [], [])
         runs: list[tuple[Receipt, int]] = []
         size = bad = 0
-        before = self._read_to, list(self._given_back)
+        before = self._read_to, self._given_back.copy()
         try:
             with self.path.open("rb") as file:
                 for offset, line in self._lines(file):
@@ -108,11 +109,7 @@ class HeldFile:
         return Documents.of((heads, ids, contexts, offsets, bodies), read_at, runs)
 
     def _lines(self, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-        """Yield what was given back, then what was not read yet."""
-        while self._given_back:
-            offset = self._given_back.pop()
-            file.seek(offset)
-            yield offset, file.readline()
+        """Yield what was not read yet, then what was given back: no one stands in others' way."""
         file.seek(self._read_to)
         while self._read_to < self.size_bytes:
             line = file.readline()
@@ -120,6 +117,10 @@ class HeldFile:
             if not line:
                 raise OSError(f"{self.path} has become shorter")
             yield offset, line
+        while self._given_back:
+            offset = self._given_back.popleft()
+            file.seek(offset)
+            yield offset, file.readline()
 
     def settled(self) -> None:
         """One of those under way needs to be kept no more."""

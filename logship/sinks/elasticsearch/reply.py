@@ -10,6 +10,7 @@ import orjson
 
 from logship.errors import BadReply, ErrorReply
 from logship.model import BatchResult, Refusal
+from logship.sinks.elasticsearch.blame import blames_mapping
 
 __all__ = ["FILTER_PATH", "classify_failure", "classify_reply", "is_unfamiliar"]
 
@@ -24,7 +25,9 @@ _HELD_TYPES = frozenset(
         "cluster_block_exception",
         "index_closed_exception",
         "index_not_found_exception",
+        "invalid_alias_name_exception",
         "resource_not_found_exception",
+        "routing_missing_exception",
         "security_exception",
         "validation_exception",
         "unavailable_shards_exception",
@@ -34,6 +37,7 @@ _HELD_TYPES = frozenset(
 _REJECTED_TYPES = frozenset(
     (
         "document_parsing_exception",
+        "fail_processor_exception",
         "illegal_argument_exception",
         "invalid_index_name_exception",
         "mapper_parsing_exception",
@@ -47,16 +51,25 @@ UNFAMILIAR_FROM, UNFAMILIAR_SHARE = 20, 0.5
 # What a whole request is refused for, whatever is in it.
 _NO_DOCUMENTS_FAULT = ("media_type_header_exception", "parse_exception")
 # An illegal argument is the document's fault, but for these.
-_HELD_ARGUMENTS = ("pipeline with id", "only write ops with an op_type of create")
+_HELD_ARGUMENTS = (
+    "no write index is defined for alias",
+    "Number of documents in ",  # an index, or a shard, has as many as Lucene can count
+    "only write ops with an op_type of create",
+    "pipeline with id",
+    "unknown index sort field",
+)
+# No document has a say in these.
+_HELD_STATUSES = (401, 403, 404)
 
 
 def classify_reply(count: int, reply: bytes) -> BatchResult:
     """Sort the documents of one bulk request by what Elasticsearch did with each.
 
     Items answer documents by position. 2xx and 409 (already there: we send ``create``) are
-    delivered; what the cluster and not the document is to blame for is held; other 429 and 5xx
-    are retryable; other 4xx are rejected, unless their type is none that is known to blame a
-    document, and half or more of 20 or more documents meet it: then those are held.
+    delivered; what the cluster and not the document is to blame for is held, and so is a 500,
+    which may be either's fault; 408, 429 and other 5xx are retryable; other 4xx are rejected,
+    unless they do not tell that the document is to blame, and half or more of 20 or more
+    documents meet the same: then those are held.
 
     Args:
         count: How many documents were sent.
@@ -95,24 +108,32 @@ def classify_reply(count: int, reply: bytes) -> BatchResult:
         refusal = Refusal(position, status, type_, reason)
         if _is_held(refusal):
             held.append(refusal)
-        elif status == 429 or status >= 500:
+        elif status in (408, 429) or status > 500:
             retryable.append(position)
-        elif 400 <= status < 500:
+        elif 400 <= status <= 500:
             rejected.append(refusal)
         else:
             raise BadReply(f"the bulk reply has an item with status {status}")
         cause = cause or f"{type_ or status}: {reason[:300]}"
     if count >= UNFAMILIAR_FROM and len(rejected) >= UNFAMILIAR_SHARE * count:
-        types = Counter(refusal.type for refusal in rejected if is_unfamiliar(refusal))
-        many = {type_ for type_, met in types.items() if met >= UNFAMILIAR_SHARE * count}
-        held += [refusal for refusal in rejected if refusal.type in many]
-        rejected = [refusal for refusal in rejected if refusal.type not in many]
+        met = Counter(_kind(refusal) for refusal in rejected if is_unfamiliar(refusal))
+        many = {kind for kind, times in met.items() if times >= UNFAMILIAR_SHARE * count}
+        held += [refusal for refusal in rejected if _kind(refusal) in many]
+        rejected = [refusal for refusal in rejected if _kind(refusal) not in many]
     return BatchResult(delivered, retryable, held, rejected, cause=cause)
 
 
 def is_unfamiliar(refusal: Refusal) -> bool:
-    """Whether the type of a rejected item does not tell that the document is to blame."""
+    """Whether a rejected item does not tell that the document is to blame."""
+    if refusal.type == "illegal_argument_exception":
+        return not blames_mapping(refusal)
     return refusal.type not in _REJECTED_TYPES
+
+
+def _kind(refusal: Refusal) -> tuple[str, str]:
+    """What is the same for all that are refused for the same: arguments differ by reason."""
+    is_argument = refusal.type == "illegal_argument_exception"
+    return refusal.type, refusal.reason if is_argument else ""
 
 
 def classify_failure(count: int, error: ErrorReply) -> BatchResult:
@@ -180,8 +201,10 @@ def _cut(text: str, characters: int = REASON_CHARACTERS) -> str:
 
 
 def _is_held(refusal: Refusal) -> bool:
-    if refusal.type in _HELD_TYPES:
+    if refusal.type in _HELD_TYPES or refusal.status in _HELD_STATUSES:
         return True
+    if refusal.status == 500:
+        return refusal.type not in _REJECTED_TYPES
     return refusal.type == "illegal_argument_exception" and refusal.reason.startswith(
         _HELD_ARGUMENTS
     )

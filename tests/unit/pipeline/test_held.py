@@ -2,167 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
 
-from logship.buffer import Buffer
-from logship.model import BatchResult, Documents, Refusal, action_head
-from logship.pipeline import Delivery, Keeping
-from logship.sinks.held_files import HeldFiles
-from tests.support.fakes import FakeClock, FakeDeadLetters, FakeReceipt, NoPauses
+from logship.model import BatchResult, Documents, Refusal
+from tests.support.holding import AFTER, Bench, ids, run
 
-AFTER, LIMIT = 30.0, 3600.0
-
-
-class Jitter(NoPauses):
-    """Every pause of delivery is as long as it may be, so that only the clock ends it."""
-
-    def uniform(self, a: float, b: float) -> float:
-        self.bounds.append(b)
-        return b
-
-
-class Cluster:
-    """A sink with indices that may be closed.
-
-    Attributes:
-        closed: Index → the error type of everything that goes there.
-        stored: (index, id) → how often it was sent and taken.
-        sent: How many documents of each index each request had.
-    """
-
-    def __init__(self) -> None:
-        self.closed: dict[str, str] = {}
-        self.stored: dict[tuple[str, str], int] = {}
-        self.sent: list[dict[str, int]] = []
-        self.is_down = False
-        self.outcome = "held"
-
-    async def write(self, documents: Documents) -> BatchResult:
-        await asyncio.sleep(0)
-        if self.is_down:
-            return BatchResult(verdict="retry", cause="down")
-        counts: dict[str, int] = {}
-        groups: dict[str, list[Any]] = {"delivered": [], "held": [], "rejected": []}
-        for position in range(len(documents)):
-            document = documents.document(position)
-            counts[document.index] = counts.get(document.index, 0) + 1
-            if why := self.closed.get(document.index):
-                groups[self.outcome].append(Refusal(position, 400, why, "closed"))
-            else:
-                key = (document.index, document.id)
-                self.stored[key] = self.stored.get(key, 0) + 1
-                groups["delivered"].append(position)
-        self.sent.append(counts)
-        return BatchResult(**groups)
-
-    async def close(self) -> None:
-        pass
-
-
-class Bench:
-    """A delivery loop with files for what is held, which may be ended and begun again."""
-
-    def __init__(
-        self,
-        folder: Path,
-        cluster: Cluster | None = None,
-        *,
-        max_bytes: int = 1 << 20,
-        buffer_bytes: int = 10**9,
-        limit: float | None = None,
-        records: int = 100,
-    ) -> None:
-        self.clock, self.cluster = FakeClock(), cluster or Cluster()
-        self.letters = FakeDeadLetters()
-        self.buffer = Buffer(
-            max_bytes=buffer_bytes,
-            batch_bytes=10**9,
-            batch_records=records,
-            batch_age_seconds=0.0,
-            clock=self.clock,
-        )
-        self.folder = folder / "held"
-        files = HeldFiles(self.folder, clock=self.clock, max_bytes=max_bytes)
-        self.delivery = Delivery(
-            self.buffer,
-            self.cluster,
-            self.letters,
-            max_in_flight=2,
-            clock=self.clock,
-            jitter=Jitter(),
-            keeping=Keeping(files, after_seconds=AFTER, limit_seconds=limit),
-            target="It",
-        )
-        self.receipts: list[FakeReceipt] = []
-        self.task = asyncio.create_task(self.delivery.run())
-
-    async def put(self, index: str, count: int, first: int = 0) -> FakeReceipt:
-        receipt = FakeReceipt(count)
-        columns = (
-            [action_head(index, b"seed", with_id=True)] * count,
-            [b"%06d" % number for number in range(first, first + count)],
-            [b""] * count,
-            [b""] * count,
-            [b'"n":%d}' % number for number in range(first, first + count)],
-        )
-        await self.buffer.put(Documents.of(columns, self.clock.monotonic(), [(receipt, count)]))
-        self.receipts.append(receipt)
-        return receipt
-
-    async def pass_time(self, seconds: float) -> None:
-        """Move the clock, and let what waits for it look at it."""
-        self.clock.advance(seconds)
-        self.delivery._held.wake()
-        await self.settle()
-
-    async def settle(self) -> None:
-        for _ in range(60):
-            await asyncio.sleep(0)
-
-    async def open(self, index: str) -> None:
-        """Open an index, and let the next probe see it."""
-        del self.cluster.closed[index]
-        await self.pass_time(20.0)
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
-            while not condition():  # noqa: ASYNC110 (there is no event for what a test looks at)
-                await asyncio.sleep(0)
-
-    async def finish(self) -> None:
-        """End in order: everything is delivered, or in a file."""
-        self.buffer.close()
-        self.delivery.park()
-        async with asyncio.timeout(5):
-            await self.task
-
-    async def kill(self) -> None:
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
-
-    def files(self) -> list[Path]:
-        return sorted(self.folder.glob("*"))
-
-    def envelopes(self) -> list[tuple[str, str]]:
-        lines = b"".join(path.read_bytes() for path in self.files()).splitlines()
-        return [(one["index"], one["id"]) for one in map(orjson.loads, lines)]
-
-
-def run(work: Callable[[], Awaitable[Any]]) -> Any:
-    async def within() -> Any:
-        async with asyncio.timeout(10):
-            return await work()
-
-    return asyncio.run(within())
-
-
-def ids(first: int, count: int) -> list[str]:
-    return [f"seed{number:06d}" for number in range(first, first + count)]
+LIMIT = 3600.0
 
 
 def test_parked_after_a_while(tmp_path: Path) -> None:
@@ -170,9 +17,7 @@ def test_parked_after_a_while(tmp_path: Path) -> None:
 
     async def work() -> None:
         bench = Bench(tmp_path)
-        bench.cluster.closed["a"] = "index_closed_exception"
-        receipt = await bench.put("a", 3)
-        await bench.settle()
+        receipt = await bench.hold(3)
         assert bench.delivery.totals.held == 3
         await bench.pass_time(AFTER - 1)
         assert (receipt.settled, bench.files()) == (0, [])
@@ -196,11 +41,7 @@ def test_goes_when_the_index_opens(tmp_path: Path) -> None:
 
     async def work() -> None:
         bench = Bench(tmp_path)
-        bench.cluster.closed["a"] = "index_closed_exception"
-        await bench.put("a", 50)
-        await bench.settle()
-        await bench.pass_time(AFTER + 1)
-        await bench.until(lambda: bench.delivery.held == 50)
+        await bench.park(50)
         bench.cluster.sent.clear()
         for _ in range(5):
             await bench.pass_time(20.0)
@@ -221,9 +62,7 @@ def test_goes_from_memory(tmp_path: Path) -> None:
 
     async def work() -> None:
         bench = Bench(tmp_path)
-        bench.cluster.closed["a"] = "index_closed_exception"
-        receipt = await bench.put("a", 50)
-        await bench.settle()
+        receipt = await bench.hold(50)
         await bench.open("a")
         await bench.until(lambda: receipt.settled == 50)
         assert bench.cluster.stored == {("a", id_): 1 for id_ in ids(0, 50)}
@@ -256,9 +95,7 @@ def test_too_much_is_parked_at_once(tmp_path: Path) -> None:
 
     async def work() -> None:
         bench = Bench(tmp_path, buffer_bytes=100_000)
-        bench.cluster.closed["a"] = "index_closed_exception"
-        await bench.put("a", 100)
-        await bench.settle()
+        await bench.hold(100)
         assert not bench.folder.exists()
         await bench.put("a", 200, 100)
         await bench.until(lambda: bench.delivery.held == 300)
@@ -315,13 +152,9 @@ def test_taken_up_by_the_next_run(tmp_path: Path) -> None:
     """What one run parked, the next one sends when it goes; killed between, nothing is lost."""
 
     async def work() -> None:
-        cluster = Cluster()
-        cluster.closed["a"] = "index_closed_exception"
-        bench = Bench(tmp_path, cluster)
-        await bench.put("a", 20)
-        await bench.settle()
-        await bench.pass_time(AFTER + 1)
-        await bench.until(lambda: bench.delivery.held == 20)
+        bench = Bench(tmp_path)
+        cluster = bench.cluster
+        await bench.park(20)
         await bench.kill()
         bench = Bench(tmp_path, cluster)
         await bench.until(lambda: bench.delivery.held == 20)
@@ -339,13 +172,9 @@ def test_delivered_and_not_removed(tmp_path: Path) -> None:
     """After a crash between delivery and removal the same documents go once more, no others."""
 
     async def work() -> None:
-        cluster = Cluster()
-        cluster.closed["a"] = "index_closed_exception"
-        bench = Bench(tmp_path, cluster)
-        await bench.put("a", 20)
-        await bench.settle()
-        await bench.pass_time(AFTER + 1)
-        await bench.until(lambda: bench.delivery.held == 20)
+        bench = Bench(tmp_path)
+        cluster = bench.cluster
+        await bench.park(20)
         (path,) = bench.files()
         whole = path.read_bytes()
         await bench.open("a")
@@ -382,11 +211,9 @@ def test_once_tries_what_was_parked(tmp_path: Path) -> None:
     """A run that has nothing to read sends what an earlier one parked before it ends."""
 
     async def work() -> None:
-        cluster = Cluster()
-        cluster.closed["a"] = "index_closed_exception"
-        bench = Bench(tmp_path, cluster)
-        await bench.put("a", 5)
-        await bench.settle()
+        bench = Bench(tmp_path)
+        cluster = bench.cluster
+        await bench.hold(5)
         await bench.finish()
         assert bench.delivery.held == 5
         bench = Bench(tmp_path, cluster)
@@ -409,9 +236,7 @@ def test_no_probes_while_the_server_is_down(tmp_path: Path) -> None:
 
     async def work() -> None:
         bench = Bench(tmp_path)
-        bench.cluster.closed["a"] = "index_closed_exception"
-        await bench.put("a", 5)
-        await bench.settle()
+        await bench.hold(5)
         bench.cluster.is_down = True
         await bench.put("b", 1)
         await bench.until(lambda: bool(bench.delivery.trouble))
@@ -433,11 +258,7 @@ def test_opens_and_closes_again(tmp_path: Path) -> None:
 
     async def work() -> None:
         bench = Bench(tmp_path, records=10)
-        bench.cluster.closed["a"] = "index_closed_exception"
-        await bench.put("a", 30)
-        await bench.settle()
-        await bench.pass_time(AFTER + 1)
-        await bench.until(lambda: bench.delivery.held == 30)
+        await bench.park(30)
         del bench.cluster.closed["a"]
         bench.clock.advance(20.0)
         bench.delivery._held.wake()
@@ -461,9 +282,7 @@ def test_limit_makes_dead_letters(tmp_path: Path, parks: bool) -> None:
 
     async def work() -> None:
         bench = Bench(tmp_path, limit=LIMIT if parks else 5.0)
-        bench.cluster.closed["a"] = "index_closed_exception"
-        receipt = await bench.put("a", 5)
-        await bench.settle()
+        receipt = await bench.hold(5)
         if parks:
             await bench.pass_time(AFTER + 1)
             await bench.until(lambda: bench.delivery.held == 5)
@@ -489,9 +308,7 @@ def test_clock_jumps_an_hour(tmp_path: Path) -> None:
 
     async def work() -> None:
         bench = Bench(tmp_path, limit=10 * LIMIT)
-        bench.cluster.closed["a"] = "index_closed_exception"
-        await bench.put("a", 5)
-        await bench.settle()
+        await bench.hold(5)
         for jump in (3600.0, -7200.0):
             bench.clock.seconds += jump
             await bench.pass_time(1.0)
@@ -528,14 +345,46 @@ def test_unfamiliar_reason_stays_held_for_a_probe(tmp_path: Path) -> None:
     run(work)
 
 
+@pytest.mark.parametrize("is_parked", [False, True])
+def test_what_never_goes_keeps_nothing_else_in(tmp_path: Path, is_parked: bool) -> None:
+    """Documents that are refused for ever for what others are refused for now stay alone."""
+
+    async def work() -> None:
+        bench = Bench(tmp_path)
+        bench.cluster.poison = {*ids(0, 2), *ids(5, 1), *ids(9, 1)}
+        bench.cluster.closed["a"] = "null_pointer_exception"
+        await bench.put("a", 5)
+        await bench.settle()
+        if is_parked:
+            await bench.pass_time(AFTER)
+            await bench.pass_time(3700.0)  # so that what follows is in a file of its own
+        await bench.put("a", 5, first=5)
+        await bench.settle()
+        if is_parked:
+            await bench.pass_time(AFTER)
+            assert (len(bench.files()), bench.delivery.held) == (2, 10)
+        del bench.cluster.closed["a"]
+        for _ in range(12):
+            await bench.pass_time(11.0)
+        stored = {id_ for _, id_ in bench.cluster.stored}
+        assert stored == {*ids(0, 10)} - bench.cluster.poison
+        bench.cluster.poison = set()
+        for _ in range(3):
+            await bench.pass_time(11.0)
+        assert {id_ for _, id_ in bench.cluster.stored} == {*ids(0, 10)}
+        await bench.finish()
+        assert bench.letters.letters == []
+        assert set(bench.cluster.stored.values()) == {1}
+
+    run(work)
+
+
 def test_probe_that_the_mapping_refuses_opens(tmp_path: Path) -> None:
     """A probe that is refused for its own fault is rejected alone; the others go."""
 
     async def work() -> None:
         bench = Bench(tmp_path)
-        bench.cluster.closed["a"] = "index_closed_exception"
-        await bench.put("a", 5)
-        await bench.settle()
+        await bench.hold(5)
 
         def refuse(documents: Documents) -> BatchResult:
             del bench.cluster.closed["a"]
@@ -563,9 +412,7 @@ def test_disk_full(tmp_path: Path) -> None:
     async def work() -> None:
         bench = Bench(tmp_path)
         (tmp_path / "held").write_text("in the way")
-        bench.cluster.closed["a"] = "index_closed_exception"
-        receipt = await bench.put("a", 5)
-        await bench.settle()
+        receipt = await bench.hold(5)
         await bench.pass_time(AFTER + 1)
         assert (receipt.settled, bench.delivery.held, bench.delivery.unconfirmed) == (0, 0, 5)
         os.unlink(tmp_path / "held")
@@ -583,11 +430,7 @@ def test_somebody_removed_the_files(tmp_path: Path, what: str) -> None:
 
     async def work() -> None:
         bench = Bench(tmp_path)
-        bench.cluster.closed["a"] = "index_closed_exception"
-        await bench.put("a", 5)
-        await bench.settle()
-        await bench.pass_time(AFTER + 1)
-        await bench.until(lambda: bench.delivery.held == 5)
+        await bench.park(5)
         for path in bench.files():
             path.unlink()
         if what == "folder":
@@ -613,9 +456,7 @@ def test_known_to_be_closed_is_not_sent(tmp_path: Path) -> None:
 
     async def work() -> None:
         bench = Bench(tmp_path, buffer_bytes=40_000)
-        bench.cluster.closed["a"] = "index_closed_exception"
-        await bench.put("a", 10)
-        await bench.settle()
+        await bench.hold(10)
         bench.cluster.sent.clear()
         for first in range(10, 1000, 30):
             await bench.put("a", 30, first)

@@ -11,7 +11,11 @@ import pytest
 from logship.elastic import error_reply
 from logship.errors import BadReply
 from logship.model import BatchResult
-from logship.sinks.elasticsearch.reply import classify_failure, classify_reply
+from logship.sinks.elasticsearch.reply import (
+    classify_failure,
+    classify_reply,
+    is_unfamiliar,
+)
 
 PREVIEW = "[1:158] failed to parse field [n] of type [long] in document with id 'bad-1'. Preview "
 PARSING = "document_parsing_exception"
@@ -77,13 +81,14 @@ def test_stored_now_or_before_is_delivered(found: dict[str, Any]) -> None:
             "eslab-0/write, queue capacity = 1, ...]",
         ),
         item(503, "no_shard_available_action_exception", "no shard available"),
-        item(500, "illegal_state_exception", "a bug"),
+        item(503, "process_cluster_event_timeout_exception", "failed to process cluster event"),
+        item(408),
         item(429),
         item(502),
     ],
 )
 def test_what_may_go_well_later_is_retryable(found: dict[str, Any]) -> None:
-    """429 and 5xx are the moment's fault."""
+    """429, 503 and the like are the moment's fault."""
     assert outcome(found) == "retryable"
 
 
@@ -144,6 +149,31 @@ def test_what_may_go_well_later_is_retryable(found: dict[str, Any]) -> None:
             caused_by={"type": "index_not_found_exception", "reason": "no such index [ds-app]"},
         ),
         item(
+            400,
+            "illegal_argument_exception",
+            "no write index is defined for alias [al]. The write index may be explicitly disabled "
+            "using is_write_index=false or the alias points to multiple indices without one being "
+            "designated as a write index",
+        ),
+        item(400, "illegal_argument_exception", "unknown index sort field:[nofield]"),
+        item(
+            400,
+            "illegal_argument_exception",
+            "Number of documents in the index can't exceed [2147483519]",
+        ),
+        item(
+            400,
+            "invalid_alias_name_exception",
+            "Invalid alias name [w]: an index or data stream exists with the same name as the "
+            "alias",
+        ),
+        item(400, "routing_missing_exception", "routing is required for [logs]/[1]"),
+        item(401, "an_exception_of_a_plugin", "who are you?"),
+        item(403, "an_exception_of_a_plugin", "not you"),
+        item(404, "shard_not_found_exception", "no such shard"),
+        item(500, "null_pointer_exception", "a bug, of this document or of all"),
+        item(500),
+        item(
             403,
             "security_exception",
             "action [indices:admin/auto_create] is unauthorized for API key id [x] of user "
@@ -174,12 +204,30 @@ def test_what_no_document_can_help_is_held(found: dict[str, Any]) -> None:
         item(400, "illegal_argument_exception", "mapper [a] cannot be changed from type"),
         item(400, "some_exception_of_the_future", "who knows"),
         item(400),
-        item(404, "document_missing_exception", "[1]: document missing"),
+        item(500, "fail_processor_exception", "the pipeline's author does not want it"),
+        item(400, "illegal_argument_exception", "field [x] not present as part of path [x]"),
     ],
 )  # fmt: skip
 def test_what_blames_the_document_is_rejected(found: dict[str, Any]) -> None:
     """No retry helps a document that is wrong."""
     assert outcome(found) == "rejected"
+
+
+def test_argument_that_no_document_of_many_has() -> None:
+    """What half of many documents are refused for in the same words is held: say, a pipeline."""
+    why = ("illegal_argument_exception", "field [x] not present as part of path [x]")
+    alike, other = item(400, *why), item(400, why[0], "field [y] not present")
+    result = classify_reply(20, reply(*[alike] * 10, *[other] * 10))
+    assert (len(result.held), len(result.rejected)) == (20, 0)
+    result = classify_reply(20, reply(*[alike] * 10, *[other] * 9, item(201)))
+    assert (len(result.held), len(result.rejected)) == (10, 9)
+    assert is_unfamiliar(result.held[0])
+    result = classify_reply(19, reply(*[alike] * 19))
+    assert (len(result.held), len(result.rejected)) == (0, 19)
+    named = item(400, why[0], "mapper [a] cannot be changed from type [long] to [text]")
+    result = classify_reply(20, reply(*[named] * 20))
+    assert (len(result.held), len(result.rejected)) == (0, 20)
+    assert not is_unfamiliar(result.rejected[0])
 
 
 def test_errors_as_text() -> None:
@@ -405,7 +453,8 @@ def strange(count: int, refused: int, type_: str = "strange_exception") -> bytes
         (20, 9, "strange_exception", False),
         (1, 1, "strange_exception", False),
         (20, 20, "document_parsing_exception", False),
-        (20, 20, "illegal_argument_exception", False),
+        (20, 20, "illegal_argument_exception", True),
+        (20, 20, "fail_processor_exception", False),
         (20, 20, "", True),
     ],
 )
