@@ -33,7 +33,9 @@ __all__ = [
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
-_HOST_NAME = re.compile(r"[A-Za-z0-9._-]+\Z|\[[0-9A-Fa-f:.]+\]\Z")
+# A number alone is no name: it would be taken for an address, and was meant as a port.
+_HOST_NAME = re.compile(r"(?![0-9]+\Z)[A-Za-z0-9_][A-Za-z0-9._-]*\Z|\[[0-9A-Fa-f:.]+\]\Z", re.ASCII)
+_PATH = re.compile(r"(?:/[!-.0-~]*)*\Z")
 
 
 def check_host(text: str) -> str:
@@ -59,6 +61,8 @@ def check_host(text: str) -> str:
     name = host if port is None else host[: host.rindex(":")]
     if not _HOST_NAME.match(name) or port == 0:
         raise ValueError(f"{shown} is no URL; write for example http://localhost:9200")
+    if not _PATH.match(parts.path) or "//" in parts.path.rstrip("/"):
+        raise ValueError(f"{shown} is no URL; write for example https://es.example:9200/prefix")
     if parts.query or parts.fragment:
         raise ValueError(f'{shown} may not have a part after "?" or "#"')
     return url.rstrip("/")

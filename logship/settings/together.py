@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import chain, count
 from urllib.parse import unquote
 
+from logship.settings.certificates import authorities_trouble, pair_trouble
 from logship.settings.index_name import date_parts
 from logship.settings.line_forms import check_line_form
 from logship.settings.model import DeliverySettings, IndexSettings, SourceSettings
@@ -58,14 +59,26 @@ def finish_elasticsearch(given: Given) -> None:
     elif ways and ways[0].startswith("password"):
         given.wrong(ways[0], "needs a username")
     _take_credentials_out_of_hosts(given)
-    if given.has("client_key") and not given.has("client_cert"):
-        given.wrong("client_key", "needs client_cert")
+    _check_certificates(given)
     if given.has("ca_fingerprint") and str(values.get("proxy", "")).startswith("https:"):
         given.wrong("ca_fingerprint", "cannot tell the proxy's authority; give ca_certs instead")
     if given.has("cloud_id"):
         if given.has("hosts"):
             given.wrong("cloud_id", "hosts is given as well; keep one of the two")
         values["hosts"] = ()
+
+
+def _check_certificates(given: Given) -> None:
+    values = given.values
+    if given.has("client_key") and not given.has("client_cert"):
+        given.wrong("client_key", "needs client_cert")
+    if "ca_certs" in values and (trouble := authorities_trouble(values["ca_certs"])):
+        given.wrong("ca_certs", trouble)
+    is_whole = not given.has("client_key") or "client_key" in values
+    if "client_cert" in values and is_whole:
+        trouble = pair_trouble(values["client_cert"], values.get("client_key"))
+        if trouble:
+            given.wrong("client_cert", trouble)
 
 
 def finish_index(given: Given) -> None:
