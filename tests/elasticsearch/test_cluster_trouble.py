@@ -137,6 +137,22 @@ def test_shard_limit(both: Both) -> None:
     both.heals()
 
 
+def test_alias_without_write_index(both: Both) -> None:
+    """An alias of two indices, of which none is to be written to, keeps its records waiting."""
+    both.create(f"{both.troubled}-1", f"{both.troubled}-2")
+
+    def alias(number: int, **options: object) -> dict[str, object]:
+        index = f"{both.troubled}-{number}"
+        return {"add": {"index": index, "alias": both.troubled, **options}}
+
+    answer = both.client.request("POST", "/_aliases", {"actions": [alias(1), alias(2)]})
+    assert answer.status == 200, answer.body
+    both.keeps_out("no write index is defined for alias")
+    action = alias(2, is_write_index=True)
+    assert both.client.request("POST", "/_aliases", {"actions": [action]}).status == 200
+    both.heals()
+
+
 def test_creation_forbidden(both: Both) -> None:
     """Where indices may not be created by writing to them, what needs one waits for it."""
     both.create(both.well)
