@@ -80,6 +80,18 @@ def matching_files(source: SourceSettings) -> dict[str, list[str]]:
     }
 
 
+def _tls_without_tls(settings: ElasticsearchSettings) -> Iterator[str]:
+    """Whoever gives certificates means TLS, and a host without scheme is plain HTTP."""
+    if settings.cloud_id is not None or any(host.startswith("https:") for host in settings.hosts):
+        return
+    given = [key for key in ("ca_certs", "ca_fingerprint", "client_cert") if getattr(settings, key)]
+    if given:
+        yield (
+            f"elasticsearch.{given[0]} has no effect, and nothing is encrypted: write https:// in "
+            "elasticsearch.hosts"
+        )
+
+
 def _elasticsearch(settings: ElasticsearchSettings) -> Iterator[str]:
     places = settings.hosts or (f"cloud {settings.cloud_id}",)
     label = "elasticsearch"
@@ -152,6 +164,7 @@ def warnings(loaded: Loaded) -> Iterator[str]:
     """Yield what is no mistake and may not be meant, a sentence each."""
     for variable in loaded.unused:
         yield f"not used: {variable}"
+    yield from _tls_without_tls(loaded.settings.elasticsearch)
     owners: dict[tuple[int, int], str] = {}
     for source in loaded.settings.sources:
         if source.type == "spool":

@@ -152,6 +152,19 @@ def test_a_source_without_files_is_a_warning(
     assert capsys.readouterr().err == expected
 
 
+def test_certificates_without_tls_are_a_warning(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever gives a certificate is told when nothing will be encrypted."""
+    (tmp_path / "app.log").write_text("x\n")
+    fingerprint = f"elasticsearch: {{hosts: [%s], ca_fingerprint: {'ab' * 32}}}\n"
+    for host, told in (("es:9200", True), ("https://es:9200", False)):
+        (tmp_path / "logship.yaml").write_text("sources: [{paths: app.log}]\n" + fingerprint % host)
+        assert run("check", "-c", "logship.yaml") == 0
+        expected = "elasticsearch.ca_fingerprint has no effect, and nothing is encrypted"
+        assert (expected in capsys.readouterr().err) == told
+
+
 def test_the_plan_of_a_spool(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its folders are what is looked at, and the files in them that a handler named."""
     settings = "sources:\n  - {type: spool, paths: spools/*}\n"
