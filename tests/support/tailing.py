@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from io import FileIO
 from typing import Any
 
@@ -66,18 +66,17 @@ class Notes:
             raise OSError("full")
 
 
-class _Growing(FileIO):
+class _Growing(PlainFile):
     """A file that has grown by so much, in turn, whenever it is read."""
 
-    def __init__(self, path: str, sizes: Sequence[int], size: int) -> None:
-        super().__init__(path)
-        self.sizes, self.turn, self.size = sizes, 0, size
+    def __init__(self, path: str, pool: Executor, sizes: Sequence[int], size: int) -> None:
+        super().__init__(FileIO(path), pool)
+        self.sizes, self.turn, self.length = sizes, 0, size
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        assert size is not None
-        self.size += self.sizes[self.turn % len(self.sizes)]
+    async def read(self, offset: int, count: int, first: int) -> tuple[bytes, bytes]:
+        self.length += self.sizes[self.turn % len(self.sizes)]
         self.turn += 1
-        return super().read(min(size, max(0, self.size - self.tell())))
+        return await super().read(offset, min(count, max(0, self.length - offset)), first)
 
 
 def content_of(
@@ -123,16 +122,16 @@ def read(
     """Return what a tailer makes of a file that holds *data*, read in pieces of *sizes*."""
 
     async def run(path: str, pool: ThreadPoolExecutor) -> Reading:
-        raw = _Growing(path, sizes, max(start, len(fingerprint)))
+        file = _Growing(path, pool, sizes, max(start, len(fingerprint)))
         tailer = Tailer(
-            PlainFile(raw, pool), path, position=start, clock=FixedClock(), pool=pool,
+            file, path, position=start, clock=FixedClock(), pool=pool,
             max_line_bytes=max_line, form=form, skips_long_lines=skips,
         )  # fmt: skip
         tail = data[max(0, start - 256) : start]
         tailer.start_from(content_of(offset=start, fingerprint=fingerprint, **content), tail)
         reading = Reading()
         before = -1
-        while raw.size < len(data) or tailer.position > before:
+        while file.length < len(data) or tailer.position > before:
             before = tailer.position
             reading.chunks += await tailer.read()
         if finish:

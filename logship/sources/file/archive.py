@@ -68,13 +68,14 @@ class Archive:
         self._limit: int | None = None  # and here is what it does not take
         self._forget()
 
-    async def read(self, offset: int, count: int) -> bytes:
-        """Return the content from *offset* on, decompressed on a thread of the pool.
+    async def read(self, offset: int, count: int, first: int) -> tuple[bytes, bytes]:
+        """Return the content from *offset* on, and its beginning.
 
-        Cancelled, it leaves that thread to finish.
+        Decompressed on a thread of the pool; cancelled, it leaves that thread to finish.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self.read_at, offset, count)
+        data = await loop.run_in_executor(self._pool, self.read_at, offset, count)
+        return data, self._beginning[:first]
 
     def read_at(self, offset: int, count: int) -> bytes:
         """Return the content from *offset* on, read here and now."""

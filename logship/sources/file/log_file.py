@@ -6,7 +6,7 @@ import os
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Protocol
 
-from aiofiles.threadpool import wrap
+from aiofiles.os import wrap
 
 from logship.sources.file.identity import Candidate, find_data, look_at
 
@@ -30,11 +30,14 @@ class LogFile(Protocol):
     key: tuple[int, int]
     is_archive: bool
 
-    async def read(self, offset: int, count: int) -> bytes:
-        """Return the content from *offset* on; fewer than *count* bytes only at its end."""
+    async def read(self, offset: int, count: int, first: int) -> tuple[bytes, bytes]:
+        """Return the content from *offset* on, and its first bytes, *first* of them.
+
+        Of the one fewer than *count* only at the content's end; the other is read after it.
+        """
 
     def read_at(self, offset: int, count: int) -> bytes:
-        """Return the same; blocking."""
+        """Return the content from *offset* on; blocking."""
 
     def look(self) -> Candidate:
         """Return what recognition needs to know."""
@@ -58,16 +61,13 @@ class PlainFile:
     is_archive = False
 
     def __init__(self, raw: FileIO, pool: Executor | None = None) -> None:
-        self._raw = raw
-        self._file = wrap(raw, executor=pool)
+        self._raw, self._pool = raw, pool
         stat = os.fstat(raw.fileno())
         self.key = (stat.st_dev, stat.st_ino)
 
-    async def read(self, offset: int, count: int) -> bytes:
-        """Return the content from *offset* on, read on a thread of the pool."""
-        self._raw.seek(offset)  # sets a number; no I/O
-        data: bytes = await self._file.read(count)
-        return data
+    async def read(self, offset: int, count: int, first: int) -> tuple[bytes, bytes]:
+        """Return the content from *offset* on, and its beginning, read on a thread of the pool."""
+        return await _read(self._raw.fileno(), offset, count, first, executor=self._pool)
 
     def read_at(self, offset: int, count: int) -> bytes:
         """Return the content from *offset* on, read here and now."""
@@ -92,3 +92,9 @@ class PlainFile:
     def close(self) -> None:
         """Close the descriptor."""
         self._raw.close()
+
+
+@wrap
+def _read(descriptor: int, offset: int, count: int, first: int) -> tuple[bytes, bytes]:
+    data = os.pread(descriptor, count, offset)
+    return data, os.pread(descriptor, first, 0) if first else b""

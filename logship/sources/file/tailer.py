@@ -208,30 +208,21 @@ class Tailer:
     async def _read_on(self, content: FileContent) -> bytes:
         """Read from the position on, and see that what lies before it is what was read.
 
-        Size alone does not tell a truncated file that has grown again. The bytes before are
-        read in the same call, so that nothing can happen between.
+        Size alone does not tell a truncated file that has grown again, and neither does what lies
+        just before the position, where lines repeat themselves. That is read in the same call, so
+        that nothing can happen between, and the file's beginning after it.
         """
-        before, was_at_end = self._before, self.at_end
-        data = await self.file.read(self.position - len(before), len(before) + READ_BYTES)
+        before, known = self._before, content.fingerprint
+        first = min(self.position, len(known))
+        if first <= len(before) and self.position == first:
+            first = 0  # the bytes before the position are all there is
+        start = self.position - len(before)
+        data, beginning = await self.file.read(start, len(before) + READ_BYTES, first)
         self.at_end = len(data) < len(before) + READ_BYTES
-        if not data.startswith(before + content.fingerprint[self.position :]) or (
-            was_at_end and not await self._begins_as(content.fingerprint)
-        ):
+        if not data.startswith(before + known[self.position :]) or beginning != known[:first]:
             self.is_rewritten = self.at_end = True
             return b""
         return data[len(before) :]
-
-    async def _begins_as(self, fingerprint: bytes) -> bool:
-        """Whether the file still begins as it did: it may be as long and end as before.
-
-        Looked at after a rest, not in every read: nobody truncates a file that is behind and
-        writes the same bytes before the reader's place.
-        """
-        count = min(self.position, len(fingerprint))
-        if count <= len(self._before) and self.position == count:
-            return True  # the bytes before the position are all there is
-        beginning = await self._in_thread(self.file.read_at, 0, count)
-        return beginning == fingerprint[:count]
 
     async def _goes_on_behind_nul_bytes(self) -> bool:
         if self._hole_end <= self.position:

@@ -212,6 +212,29 @@ def test_file_that_was_written_anew_is_noticed_at_the_next_read(tmp_path: Any, s
         assert asyncio.run(run(new)) == (False, []), new
 
 
+def test_file_that_was_written_anew_beyond_the_position_is_noticed(tmp_path: Any) -> None:
+    """While it is read, too, and where the bytes before the position are the same ones."""
+    path = tmp_path / "a.log"
+    filler = b"x" * 300_000 + b"\n"
+
+    async def run() -> None:
+        path.write_bytes(b"first\n" + filler)
+        with ThreadPoolExecutor(1) as pool:
+            tailer = Tailer(
+                PlainFile(FileIO(path), pool), str(path), position=0, clock=FixedClock(), pool=pool,
+                max_line_bytes=1 << 20,
+            )  # fmt: skip
+            tailer.start_from(content_of(), b"")
+            assert lines_of(await tailer.read()) == expected_lines(b"first\n")
+            assert tailer.pending_bytes, "it is not at the end"
+            path.write_bytes(b"other\n" + filler * 2)
+            assert await tailer.read() == []
+            assert tailer.is_rewritten
+            await tailer.close()
+
+    asyncio.run(run())
+
+
 def test_unnoted_split_changes_nothing(tmp_path: Any) -> None:
     """When the disk takes no note, the pending line stays pending, and is whole later."""
     path = tmp_path / "a.log"
@@ -256,8 +279,8 @@ class Endless:
             self.block[:1] * max(0, self.length - offset) + self.end[max(0, offset - self.length) :]
         )
 
-    async def read(self, offset: int, count: int) -> bytes:
-        return self.read_at(offset, count)
+    async def read(self, offset: int, count: int, first: int) -> tuple[bytes, bytes]:
+        return self.read_at(offset, count), self.read_at(0, first)
 
     def find_data(self, offset: int) -> int:
         return offset if self.block[:1] != b"\0" else self.length
