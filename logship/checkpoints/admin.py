@@ -28,6 +28,9 @@ class Place:
     """Where a content lies now.
 
     Attributes:
+        path: As the store writes it.
+        device, inode: Of the file there.
+        size: Of the content, in bytes.
         fingerprint: Its first bytes, as the store keeps them.
         read_at: ``(offset, count)`` → bytes of it.
     """

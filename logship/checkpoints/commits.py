@@ -44,7 +44,7 @@ class Commits:
         return await asyncio.shield(future)
 
     async def finish(self) -> None:
-        """Return when nothing waits any more."""
+        """Return when nothing waits any more. Cancelled, what waits is committed all the same."""
         while self._flusher is not None:
             await asyncio.wait([self._flusher])
 

@@ -19,6 +19,9 @@ class FileOnDisk:
     """A file that could be one of Filebeat's.
 
     Attributes:
+        path: Where it lies.
+        device, inode: Of the file there.
+        size: In bytes.
         read_beginning: Returns its first 1,024 bytes, or as many as there are.
     """
 
@@ -31,7 +34,12 @@ class FileOnDisk:
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """A file whose offset can be taken over; *note* is empty or what is to be known of it."""
+    """A file whose offset can be taken over.
+
+    Attributes:
+        offset: In bytes, at most the file's size.
+        note: What is to be known of it; empty for nothing.
+    """
 
     file: FileOnDisk
     offset: int
@@ -40,7 +48,13 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A position that cannot be taken over, and why."""
+    """A position that cannot be taken over.
+
+    Attributes:
+        path: Where Filebeat saw the file last.
+        offset: Up to where it has read it, in bytes.
+        why: The reason, half a sentence.
+    """
 
     path: str
     offset: int

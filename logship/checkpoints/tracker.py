@@ -8,7 +8,14 @@ __all__ = ["ChunkReceipt", "Tracker"]
 
 
 class ChunkReceipt:
-    """What is owed for one chunk. Shared by its documents; settled when all of them are."""
+    """What is owed for one chunk. Shared by its documents; settled when all of them are.
+
+    Attributes:
+        end: Where the chunk ends, and all that is settled right behind it.
+        note: To be saved when *end* is confirmed.
+        owed: How many of its documents are not settled.
+        before, after: Its neighbours in the tracker; None at the ends.
+    """
 
     __slots__ = ("_tracker", "after", "before", "end", "note", "owed")
 

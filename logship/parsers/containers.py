@@ -31,9 +31,12 @@ class Piece(NamedTuple):
     """What one line of a container log says.
 
     Attributes:
-        time: When the runtime got it, as it wrote it.
+        time: When the runtime got it, as it wrote it; None without one.
+        stream: ``stdout`` or ``stderr``.
         is_final: Whether the text ends with it.
+        text: What the application wrote, or a part of it.
         fields: For the record of a text that begins with it.
+        tags: For that record, too.
     """
 
     time: str | None
@@ -52,6 +55,7 @@ class Partials(ABC):
 
     Attributes:
         timeout_seconds: How much later.
+        unreadable: The fields of a record whose line is of another form.
     """
 
     unreadable: Mapping[str, Any]

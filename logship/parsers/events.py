@@ -36,7 +36,12 @@ _EMPTY_PIECES = (b"\n", b"\n\r")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of one event is kept; the rest only counts in its checksum."""
+    """How much of one event is kept; the rest only counts in its checksum.
+
+    Attributes:
+        max_lines: Lines, empty ones included.
+        max_bytes: Of what a parser is to read.
+    """
 
     max_lines: int = 1000
     max_bytes: int = 1 << 20
@@ -117,6 +122,8 @@ class Pending:
         start: Offset of its first line.
         last: Offset of its last line that is not empty.
         checksum: CRC-32 up to that line.
+        time, fields, tags: As in :class:`Events`.
+        is_cut: Whether a limit was reached up to that line.
         state: What a grouping remembers of it.
         at: When its last line was written, in seconds since 1970, as far as lines tell.
     """

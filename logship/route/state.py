@@ -32,6 +32,7 @@ class RouteState:
         join: What a joiner has under way.
         tail: The last bytes that were routed.
         confirmed_note: What belongs to the last offset that was given as confirmed.
+        confirmed_end: That offset: all before it is confirmed once what was given out is.
     """
 
     seed: bytes

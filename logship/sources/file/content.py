@@ -23,6 +23,9 @@ class FileContent:
         row: As in the store when it was opened; path and inode follow the file.
         tracker: Issues receipts and knows the confirmed offset.
         state: What the source's route remembers.
+        fingerprint: The first bytes, up to 1,024, as far as they were read.
+        splits: Start and end of the split marks that may still matter, in the order of the notes.
+        gone_at: Epoch seconds since when it is nowhere to be found; None while it is there.
         size: In bytes, as last seen.
         read_to: Offset up to which it was given out when it was parked; 0 before.
         read_limit: Nothing behind this offset was given out, by any run; durable.
@@ -111,6 +114,8 @@ class FileContent:
 
         Raises:
             OSError, sqlite3.Error: It is not durable; nothing from there on may be sent.
+
+        Cancelled, it may be durable; it holds from the next start on then.
         """
         await self._store.add_day_mark(self.row.id, offset, day)
         self._days = [mark for mark in self._days if mark[0] != offset]
@@ -122,13 +127,21 @@ class FileContent:
 
         Raises:
             OSError, sqlite3.Error: It is not durable; nothing behind the limit may be given out.
+
+        Cancelled, it may be durable, which only makes the next start more careful.
         """
         limit = end + READ_LIMIT_BYTES
         await self._store.set_read_limit(self.row.id, limit)
         self.read_limit = limit
 
     async def mark_split(self, start: int, end: int) -> None:
-        """Note durably that the event at *start* ends at *end*, whatever follows there."""
+        """Note durably that the event at *start* ends at *end*, whatever follows there.
+
+        Raises:
+            OSError, sqlite3.Error: It is not durable; the event is still under way.
+
+        Cancelled, it may be durable; the event ends there from the next start on then.
+        """
         await self._store.add_split_mark(self.row.seed, start, end)
         if len(self.splits) >= SPLITS_KEPT:
             confirmed = self.tracker.confirmed

@@ -45,9 +45,17 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class SourceContext:
-    """One for each source.
+    """One for each source. Its parts belong to the event loop that the source runs on.
 
     Attributes:
+        settings: Of the source.
+        store: Where its contents resume and are noted.
+        known: Its contents, open and at rest.
+        open_files: Its tailers.
+        parking: Its files that are at their end and closed.
+        unseen: Finds what came and went while nobody looked.
+        complaints: Says once what goes on.
+        counts: What it counts.
         pool: Where files are looked at; a hung mount stops only its own.
         once: Whether what is there is read to its end, and that is all.
         is_finishing: Whether only what may have been read before is read again, and no file that
@@ -71,5 +79,5 @@ class SourceContext:
     is_finishing: bool = False
 
     async def in_thread(self, function: Callable[[], T]) -> T:
-        """Return what *function* does on the pool."""
+        """Return what *function* does on the pool. Cancelled, it leaves that to go on."""
         return await asyncio.get_running_loop().run_in_executor(self.pool, function)

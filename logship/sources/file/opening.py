@@ -22,7 +22,13 @@ MAGIC_BYTES = 6
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A file that is open, and the content that it was recognised as; None for a new one."""
+    """A file that is open.
+
+    Attributes:
+        file: Whoever has it closes it.
+        candidate: What was seen of it when it was opened.
+        row: The content that it was recognised as; None for a new one.
+    """
 
     file: LogFile
     candidate: Candidate

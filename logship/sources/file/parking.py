@@ -21,6 +21,9 @@ class Descriptors:
 
     At most half of what the process may have (``ulimit -n``), and not more than 512: the rest is
     for connections, the state folder and the moment's needs. The process's limit is left alone.
+
+    Attributes:
+        count: How many are open.
     """
 
     def __init__(self) -> None:
@@ -47,6 +50,9 @@ class ParkedFile:
     """A file as it was when it had been read to its end and was closed.
 
     Attributes:
+        path: Where it lies.
+        size: In bytes.
+        modified: Time of its last change, in nanoseconds since 1970.
         row: Id of its content; None for an empty file.
     """
 
