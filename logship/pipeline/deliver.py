@@ -39,6 +39,7 @@ PROBING_BATCHES, FAILURES_PER_PROBE = 2, 16
 # A batch of which more than this is put off gets nowhere, and waits longer every time. One that
 # gets on is soon sent again: a shard's queue that was full is often free a moment later.
 STUCK_SHARE = 0.95
+FAILURES_PER_HALVING = 3
 
 
 @dataclass(slots=True)
@@ -201,9 +202,9 @@ class Delivery:
             while waiting:
                 batch = waiting.pop()
                 result = await self._send(batch, has_slot=has_slot)
-                has_slot, pauses = False, 0
+                has_slot, is_alone, pauses = False, False, 0
                 if result.verdict in ("retry", "pause"):
-                    if 0 <= others < self._successes:
+                    if is_alone := 0 <= others < self._successes:
                         pauses = failed_alone = failed_alone + 1
                         self._trouble.put_off(len(batch), result.cause)
                     else:
@@ -215,7 +216,10 @@ class Delivery:
                 if rest and result.verdict == "items":
                     is_stuck = len(result.retryable) > STUCK_SHARE * len(batch)
                     pauses = put_off = put_off + 1 if is_stuck else 1
-                waiting += rest
+                if is_alone and failed_alone >= FAILURES_PER_HALVING:
+                    waiting[:0] = _halves(batch)  # whatever else there is has the next turn
+                else:
+                    waiting += rest
                 if pauses:
                     await self._pause(pauses, result.retry_after_seconds)
         finally:
@@ -280,8 +284,7 @@ class Delivery:
         if result.verdict == "split":
             log.info("A bulk request of %d records was refused (%s): it is sent in halves.",
                      len(batch), result.cause)  # fmt: skip
-            middle = len(batch) // 2
-            return [batch.part(middle, len(batch)), batch.part(0, middle)]
+            return _halves(batch)
         if result.verdict != "items":
             self.totals.retried += len(batch)
             return [batch]
@@ -366,3 +369,9 @@ class Delivery:
                 await self._hurried.wait()
         except TimeoutError:
             pass
+
+
+def _halves(batch: Documents) -> list[Documents]:
+    """Return the second half and the first, which is to go first; one document as it is."""
+    middle = len(batch) // 2
+    return [batch.part(middle, len(batch)), batch.part(0, middle)] if middle else [batch]

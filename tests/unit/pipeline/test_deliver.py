@@ -398,6 +398,26 @@ def test_batches_that_are_to_blame_stop_nobody(poison: tuple[int, ...], in_fligh
     run(work)
 
 
+@pytest.mark.parametrize("poison", [(3,), (10, 19), (12, 13, 25)])
+def test_batch_that_is_alone_to_blame_is_halved(poison: tuple[int, ...]) -> None:
+    """A document for which whole requests fail for ever costs itself, not those in its batch."""
+
+    async def work() -> None:
+        bench = Bench(rule=is_poisoned(*poison), records=10)
+        await bench.put(40)
+        delivering = asyncio.create_task(bench.delivery.run())
+        while bench.delivery.totals.delivered < bench.put_so_far - len(poison):
+            await bench.put(1)  # others go on
+            for _ in range(20):
+                await asyncio.sleep(0)
+        bench.sink._rule = lambda _: None
+        bench.buffer.close()
+        await delivering
+        bench.check()
+
+    run(work)
+
+
 def test_batch_that_is_alone_to_blame_backs_off() -> None:
     """While others go through, a failing batch waits longer and longer, and is no outage."""
 
