@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from logship.agent import SystemClock
 from logship.checkpoints.admin import is_line_start, line_starts_around
 from logship.checkpoints.filebeat_plan import FileOnDisk, Take, plan
 from logship.checkpoints.filebeat_registry import read_registry
 from logship.checkpoints.rows import FileRow
 from logship.checkpoints.store import CheckpointStore
+from logship.clock import SystemClock
 from logship.host import boot_id, host_id
 from logship.route import choose_format
 from logship.search.terminal import one_line

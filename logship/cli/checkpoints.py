@@ -276,8 +276,8 @@ def _offset(row: FileRow, place: Place, where: str | int) -> int:
 def _begin_anew(target: _Target) -> str:
     import asyncio
 
-    from logship.agent import SystemClock
     from logship.checkpoints.store import CheckpointStore
+    from logship.clock import SystemClock
     from logship.errors import LogshipError
     from logship.host import boot_id, host_id
     from logship.route import choose_format

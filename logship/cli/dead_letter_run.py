@@ -12,8 +12,8 @@ from functools import partial
 
 import orjson
 
-from logship.agent import SystemClock
 from logship.cli.dead_letter_text import counts, replayed_json, replayed_text
+from logship.clock import SystemClock
 from logship.elastic import Elastic
 from logship.errors import StateError
 from logship.settings.model import Settings
