@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
@@ -291,6 +292,18 @@ def test_file_that_is_shipped_anew_goes_by_the_new_settings(
         assert reset.wait() == 0, reset.stderr
     assert "0 records went by the old settings" in site.finish({"index": {"name": "new"}})
     assert site.indices()["new"] == 100
+
+
+def test_archive_that_nobody_knows(tmp_path: Path, fake: ElasticFake) -> None:
+    """A new archive beside the files does not keep what was under way from being finished."""
+    site = Site(tmp_path, fake)
+    site.write(LINES)
+    site.run_and_kill({}, 3)
+    plain = tmp_path / "other"
+    site.write(10, plain)
+    (tmp_path / "app.log-2026-11-20.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    site.finish({"fields": {"environment": "b"}})
+    site.check()
 
 
 def test_bytes_that_are_read_as_utf_16_from_now_on_stop_nothing(

@@ -43,6 +43,7 @@ class Archives:
         self._tasks: dict[Key, asyncio.Task[Measured]] = {}
         self._one_at_a_time = asyncio.Lock()
         self._unchanged: dict[Key, tuple[Found, float]] = {}
+        self._left: dict[Key, Found] = {}
 
     async def take(self, file: Found) -> Measured:
         """Return *file* opened once it is known how much is in it; None before, or when it is gone.
@@ -78,6 +79,14 @@ class Archives:
                 context.parking.park(file.key, parked)
                 return True
         return False
+
+    def leave(self, file: Found) -> None:
+        """Ask no more what is in *file*, as long as it is as it is."""
+        self._left[file.key] = file
+
+    def is_left(self, file: Found) -> bool:
+        """Whether nobody asks what is in *file*."""
+        return self._left.get(file.key) == file
 
     async def waits(self, found: Found, file: LogFile, candidate: Candidate) -> bool:
         """Whether *file*, an archive that nobody knows, is not to be tailed now.

@@ -99,7 +99,7 @@ class Opener:
         if self._is_done_with(opened, file):
             return
         if opened.row is None and context.is_finishing:
-            await context.in_thread(opened.file.close)
+            await self._leave(opened, file)
             return
         await self.begin(opened, file.path, file.modified)
         self._starter.began(file.key)
@@ -107,7 +107,10 @@ class Opener:
     async def _take_unseen(self, file: Found, opened: Opened, guess: Guess) -> None:
         """Read a file that was begun and rotated between two looks; most are known already."""
         context = self._context
-        if opened.row is None and (context.is_finishing or await self._is_known(file, opened)):
+        if opened.row is None and context.is_finishing:
+            await self._leave(opened, file)
+            return
+        if opened.row is None and await self._is_known(file, opened):
             return
         await self._recovery.supersede(guess, opened.candidate)
         tailer = await self._starter.start(opened, file.path)
@@ -118,6 +121,12 @@ class Opener:
         tailer.gone_since = context.clock.monotonic()
         if tailer.content is not None:
             tailer.content.moved(readable(file.path), *file.key)
+
+    async def _leave(self, opened: Opened, file: Found) -> None:
+        """Close a file of which nothing is to be finished."""
+        if opened.file.is_archive:
+            self._archives.leave(file)
+        await self._context.in_thread(opened.file.close)
 
     async def _is_known(self, file: Found, opened: Opened) -> bool:
         """Whether *file* is a copy of what is read from elsewhere, or may be; it is closed then."""
@@ -145,6 +154,8 @@ class Opener:
     async def _open_archive(self, file: Found, guess: Guess) -> None:
         """Open a compressed file, when it is known how much is in it."""
         context = self._context
+        if self._archives.is_left(file):
+            return
         if self._archives.is_settled(file, guess):
             context.unseen.handled(file)
             return
