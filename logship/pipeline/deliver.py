@@ -11,7 +11,6 @@ others go through is alone to blame: it waits for itself and stops nobody.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -28,8 +27,6 @@ from logship.pipeline.slots import Slots
 from logship.pipeline.trouble import Trouble
 
 __all__ = ["Delivery", "Totals"]
-
-log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 10.0
@@ -282,8 +279,7 @@ class Delivery:
     async def _settle(self, batch: Documents, result: BatchResult) -> list[Documents]:
         """Pay for what is done; return what is to be sent again."""
         if result.verdict == "split":
-            log.info("A bulk request of %d records was refused (%s): it is sent in halves.",
-                     len(batch), result.cause)  # fmt: skip
+            self._trouble.halved(len(batch), result.cause)
             return _halves(batch)
         if result.verdict != "items":
             self.totals.retried += len(batch)
@@ -344,19 +340,12 @@ class Delivery:
                 await self._dead_letters.write(letters)
             except OSError as error:
                 attempt += 1
-                self._trouble.detail(
-                    logging.ERROR, f"Cannot write dead letters: {error}. They wait in memory."
-                )
+                self._trouble.cannot_bury(len(letters), error)
                 await self._pause(attempt, None)
             else:
                 break
         self.totals.dead_letters += len(letters)
-        refusal = letters[0][1]
-        self._trouble.detail(
-            logging.ERROR,
-            f"{self._target} refused {len(letters)} records for good; {self._letters_fate}. "
-            f"The first: {refusal.type}: {refusal.reason[:300]}",
-        )
+        self._trouble.buried(len(letters), self._letters_fate, letters[0][1])
 
     async def _pause(self, attempt: int, wish: float | None) -> None:
         """Full jitter: anything up to a bound that doubles, or as long as the server wishes."""

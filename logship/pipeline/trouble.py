@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from logship.interfaces import Clock
-from logship.model import BatchResult
+from logship.model import BatchResult, Refusal
 
 __all__ = ["Trouble"]
 
@@ -29,7 +29,7 @@ class Trouble:
         self._target, self._clock = target, clock
         self._since = 0.0
         self._said, self._said_at, self._is_said = "", float("-inf"), False
-        self._detail_after = float("-inf")
+        self._details: dict[str, tuple[float, int]] = {}
 
     def enter(self, result: BatchResult) -> None:
         """A whole request was refused, or not answered."""
@@ -66,18 +66,45 @@ class Trouble:
         self._left_alone_until = float("-inf")
 
     def put_off(self, count: int, cause: str) -> None:
-        """Say that some records are sent again, at most every 10 s."""
-        self.detail(
-            logging.WARNING,
-            f"{self._target} put off {count} records ({cause}); they are sent again.",
-        )
+        """Some records are sent again."""
+        if count := self._to_say("put off", count):
+            log.warning(
+                "%s put off %d records (%s); they are sent again.", self._target, count, cause
+            )
 
-    def detail(self, level: int, text: str) -> None:
-        """Say what concerns some records only, at most every 10 s."""
+    def halved(self, count: int, cause: str) -> None:
+        """A request with so many records was refused as a whole."""
+        if count := self._to_say("halved", count):
+            log.info(
+                "Bulk requests with %d records were refused (%s): they are sent in halves.",
+                count,
+                cause,
+            )
+
+    def buried(self, count: int, fate: str, refusal: Refusal) -> None:
+        """Some records are dead letters now, or dropped; *refusal* is that of one of them."""
+        if count := self._to_say("buried", count):
+            log.error(
+                "%s refused %d records for good; %s. For example: %s: %s",
+                self._target,
+                count,
+                fate,
+                refusal.type,
+                refusal.reason[:300],
+            )
+
+    def cannot_bury(self, count: int, error: OSError) -> None:
+        """Dead letters cannot be written."""
+        if count := self._to_say("cannot bury", count):
+            log.error("Cannot write dead letters: %s. They wait in memory.", error)
+
+    def _to_say(self, what: str, count: int) -> int:
+        """Return of how many records to speak now: one line in 10 s, with all since the last."""
         now = self._clock.monotonic()
-        if now >= self._detail_after:
-            self._detail_after = now + REPEAT_SECONDS
-            log.log(level, text)
+        said_at, unsaid = self._details.get(what, (float("-inf"), 0))
+        is_due = now >= said_at + REPEAT_SECONDS
+        self._details[what] = (now, 0) if is_due else (said_at, unsaid + count)
+        return unsaid + count if is_due else 0
 
     def _say(self, result: BatchResult) -> None:
         if result.verdict == "pause":

@@ -560,6 +560,36 @@ def test_whatever_happens_every_document_is_paid_for_once(seed: int) -> None:
     run(work)
 
 
+def test_repeated_lines_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """What concerns some records is said once in ten seconds, counted, and hides nothing else."""
+
+    def rule(documents: Documents) -> BatchResult | None:
+        if len(documents) < 3:
+            return None
+        return BatchResult(retryable=[0], rejected=refused(1, 2), cause="busy")
+
+    async def work() -> None:
+        bench = Bench(rule=rule, records=3, letters=FakeDeadLetters(), in_flight=1)
+        await bench.put(9)
+        delivering = asyncio.create_task(bench.delivery.run())
+        await until(lambda: bench.delivery.totals.dead_letters == 6)
+        bench.clock.advance(10.0)
+        await bench.put(3)
+        bench.buffer.close()
+        await delivering
+        bench.check()
+
+    with caplog.at_level(logging.WARNING):
+        run(work)
+    said = [record.getMessage() for record in caplog.records]
+    assert [line.partition(" records")[0] for line in said] == [
+        "It refused 2",
+        "It put off 1",
+        "It refused 6",
+        "It put off 3",
+    ]
+
+
 def test_cancelled_nothing_is_paid_that_was_not_answered() -> None:
     """Cancelled in the middle, what is under way is owed still, and nothing goes on."""
 
