@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from logship.settings.spec import SETTINGS
+from logship.settings.tables import SETTINGS
 
 __all__ = ["json_schema"]
 

@@ -15,7 +15,7 @@ from logship.errors import Mistake, SettingsError
 from logship.settings.layers import Override, find, from_environment, lay_over, lay_service_over
 from logship.settings.model import Settings
 from logship.settings.reading import Reading
-from logship.settings.spec import SETTINGS, belongs
+from logship.settings.tables import SETTINGS, belongs
 from logship.settings.tree import Node, Place
 from logship.settings.yaml_text import read_yaml
 

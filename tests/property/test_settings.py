@@ -17,7 +17,7 @@ from logship.settings.layers import ENVIRONMENT
 from logship.settings.load import Loaded, load_settings
 from logship.settings.model import Settings
 from logship.settings.processors import LATER_VERBS, VERBS
-from logship.settings.spec import SECTIONS
+from logship.settings.tables import SECTIONS
 from logship.settings.tree import resolve_plain
 from logship.settings.units import (
     DURATION_PATTERN,

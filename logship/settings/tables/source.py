@@ -9,7 +9,7 @@ from logship.settings.line_forms import Delimiter, check_encoding
 from logship.settings.model import DAY_SECONDS, KIB, MIB, MultilineSettings, SourceSettings
 from logship.settings.processors import Processor
 from logship.settings.sections import Key, Section
-from logship.settings.spec.bounds import HOUR_SECONDS, YEARS_SECONDS
+from logship.settings.tables.bounds import HOUR_SECONDS, YEARS_SECONDS
 from logship.settings.texts import (
     check_glob,
     check_pattern,

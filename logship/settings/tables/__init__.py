@@ -4,6 +4,6 @@ The loader, ``logship schema`` and the tests all derive from the tables here. De
 not here: they stand in `logship.settings.model`.
 """
 
-from logship.settings.spec.whole import SECTIONS, SETTINGS, belongs
+from logship.settings.tables.whole import SECTIONS, SETTINGS, belongs
 
 __all__ = ["SECTIONS", "SETTINGS", "belongs"]

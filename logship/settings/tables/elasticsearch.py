@@ -17,7 +17,7 @@ from logship.settings.kinds import (
 )
 from logship.settings.model import DAY_SECONDS, ElasticsearchSettings, IndexSettings
 from logship.settings.sections import Key, Section
-from logship.settings.spec.bounds import HOUR_SECONDS, YEARS_SECONDS
+from logship.settings.tables.bounds import HOUR_SECONDS, YEARS_SECONDS
 from logship.settings.texts import (
     check_api_key,
     check_ca_fingerprint,

@@ -6,10 +6,10 @@ from logship.settings import together
 from logship.settings.kinds import Choice, FilePath, ListOf, Text, Time
 from logship.settings.model import AgentSettings, LogSettings, Settings
 from logship.settings.sections import Key, Section
-from logship.settings.spec.bounds import HOUR_SECONDS
-from logship.settings.spec.delivery import DEAD_LETTERS, DELIVERY, HELD, SPOOL
-from logship.settings.spec.elasticsearch import ELASTICSEARCH, INDEX
-from logship.settings.spec.source import MULTILINE, PROCESSORS, SOURCE
+from logship.settings.tables.bounds import HOUR_SECONDS
+from logship.settings.tables.delivery import DEAD_LETTERS, DELIVERY, HELD, SPOOL
+from logship.settings.tables.elasticsearch import ELASTICSEARCH, INDEX
+from logship.settings.tables.source import MULTILINE, PROCESSORS, SOURCE
 
 __all__ = ["SECTIONS", "SETTINGS", "belongs"]
 

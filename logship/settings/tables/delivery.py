@@ -14,7 +14,7 @@ from logship.settings.model import (
     SpoolSettings,
 )
 from logship.settings.sections import Key, Section
-from logship.settings.spec.bounds import HOUR_SECONDS, TIB, YEARS_SECONDS
+from logship.settings.tables.bounds import HOUR_SECONDS, TIB, YEARS_SECONDS
 
 __all__ = ["DEAD_LETTERS", "DELIVERY", "HELD", "SPOOL"]
 

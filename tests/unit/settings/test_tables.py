@@ -14,7 +14,7 @@ from logship.settings.kinds import Choice, Number, Size, Time
 from logship.settings.model import Settings
 from logship.settings.processors import LATER_VERBS, VERBS
 from logship.settings.sections import Section
-from logship.settings.spec import SECTIONS
+from logship.settings.tables import SECTIONS
 from logship.settings.units import format_duration, format_size
 from tests.unit.settings.conftest import Load, Mistakes
 
