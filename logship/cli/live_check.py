@@ -16,6 +16,7 @@ from logship.indices.overriding import overriding
 from logship.indices.setup import is_in_place
 from logship.settings.model import ElasticsearchSettings, Settings
 from logship.sinks.elasticsearch.template import template_name
+from logship.sinks.elasticsearch.version import too_old, version_of
 
 __all__ = ["check_live"]
 
@@ -52,8 +53,10 @@ async def _check_server(settings: ElasticsearchSettings) -> str:
     url = elastic.urls[0]
     try:
         timeout = min(TIMEOUT_SECONDS, settings.timeout_seconds)
-        reply = await elastic.request("GET", "/", timeout_seconds=timeout)
-        print(f"{url} answers: {_describe(reply.json())}")
+        body = (await elastic.request("GET", "/", timeout_seconds=timeout)).json()
+        print(f"{url} answers: {_describe(body)}")
+        if problem := too_old(version_of(body)):
+            return f"{url}: {problem}"
     except ErrorReply as error:
         if error.status == 403:
             # A key that may only write is enough for the agent.
@@ -61,7 +64,9 @@ async def _check_server(settings: ElasticsearchSettings) -> str:
             return ""
         if error.status == 401:
             return f"{url}: the credentials are missing or wrong ({error})"
-        return f"{url}: {error}"
+        if error.type:
+            return f"{url}: {error}"
+        return f"{url}: {error}; is this the address of Elasticsearch itself?"
     except BadReply as error:
         return f"{url}: answers, but not as Elasticsearch does ({error})"
     except ElasticError as error:

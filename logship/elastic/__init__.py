@@ -7,5 +7,6 @@ settings, gives it nodes that know proxies, certificates and secrets in files, a
 from __future__ import annotations
 
 from logship.elastic.connection import JSON, NDJSON, Elastic, Reply, error_reply, is_loopback
+from logship.elastic.node import Pieces
 
-__all__ = ["JSON", "NDJSON", "Elastic", "Reply", "error_reply", "is_loopback"]
+__all__ = ["JSON", "NDJSON", "Elastic", "Pieces", "Reply", "error_reply", "is_loopback"]

@@ -7,9 +7,10 @@ directions.
 
 from __future__ import annotations
 
+import re
 import warnings
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -26,16 +27,18 @@ from elastic_transport import (
 from elastic_transport.client_utils import parse_cloud_id, url_to_node_config
 
 from logship.elastic.credentials import Credentials
-from logship.elastic.node import node_class, proxy_of
+from logship.elastic.node import Pieces, node_class, proxy_of
 from logship.elastic.tls import Trust
 from logship.errors import BadReply, ConnectionFailed, ErrorReply
 from logship.settings.model import ElasticsearchSettings
+from logship.settings.units import format_duration
 
 __all__ = ["JSON", "NDJSON", "Elastic", "Reply", "error_reply", "is_loopback"]
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 REASON_CHARACTERS = 500
+_MARKUP = re.compile(r"<(style|script)\b.*?</\1>|<[^<>]*>", re.DOTALL | re.IGNORECASE)
 GZIP_WINDOW = 31  # zlib's number for the largest window in a gzip frame
 
 # A body is one batch in memory already; aiohttp would rather be given a file.
@@ -58,6 +61,19 @@ class PassThrough(Serializer):
     def dumps(self, data: bytes) -> bytes:
         """Return *data*."""
         return data
+
+
+class Compressed:
+    """A compressed body in the pieces in which it came about: to join them would copy it."""
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        self._pieces, self._size_bytes = pieces, sum(map(len, pieces))
+
+    def __len__(self) -> int:
+        return self._size_bytes
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +110,10 @@ class Elastic:
     """
 
     def __init__(
-        self, settings: ElasticsearchSettings, *, compress: Callable[[bytes], bytes] | None = None
+        self,
+        settings: ElasticsearchSettings,
+        *,
+        compress: Callable[[Iterable[bytes]], Pieces] | None = None,
     ) -> None:
         self.settings = settings
         self._credentials = Credentials(settings)
@@ -119,14 +138,14 @@ class Elastic:
         if wanted == "auto":
             wanted = not all(is_loopback(node.host) for node in nodes)
         self.compresses = bool(wanted)
-        self.compress = compress or _compress_level_1
+        self.compress = compress or compress_level_1
         self.urls = tuple(_plain_url(node) for node in nodes)
 
     async def request(
         self,
         method: str,
         path: str,
-        body: bytes | None = None,
+        body: bytes | Pieces | None = None,
         *,
         params: Mapping[str, str | int | bool] | None = None,
         content_type: str = JSON,
@@ -138,7 +157,7 @@ class Elastic:
         Args:
             method: ``GET``, ``POST``, …
             path: Begins with ``/``; already percent-encoded.
-            body: As it goes over the wire.
+            body: As it goes over the wire, perhaps made while it is sent.
             params: Query parameters; booleans become ``true`` and ``false``.
             content_type: Of *body*.
             content_encoding: ``gzip`` when *body* was compressed.
@@ -168,7 +187,8 @@ class Elastic:
                 request_timeout=timeout_seconds or self.settings.timeout_seconds,
             )
         except ConnectionTimeout as error:
-            raise ConnectionFailed(f"no reply in time ({error.message})", timed_out=True) from error
+            waited = format_duration(timeout_seconds or self.settings.timeout_seconds)
+            raise ConnectionFailed(f"no reply within {waited}", timed_out=True) from error
         except SerializationError as error:
             raise BadReply(f"unreadable reply: {error.message}") from error
         except TransportError as error:
@@ -198,12 +218,34 @@ def error_reply(status: int, headers: Mapping[str, str], body: bytes) -> ErrorRe
         else:
             reason = str(error)
     except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
-        reason = body[:REASON_CHARACTERS].decode("utf-8", "replace").strip() or "empty reply"
+        reason = _readable(body)
+    if 300 <= status < 400:
+        reason = f"redirects to {_place(headers.get('location'))}, which is not followed"
+    # One line: it ends in the log and on terminals.
+    reason = " ".join(reason.split()) or ("" if type_ else "empty reply")
     if len(reason) > REASON_CHARACTERS:
         reason = reason[:REASON_CHARACTERS] + "…"
     return ErrorReply(
         status, type_, reason, retry_after_seconds=_retry_after(headers.get("retry-after"))
     )
+
+
+def _readable(body: bytes) -> str:
+    """The text of what is no error of Elasticsearch; pages of proxies without their markup."""
+    text = body[: 20 * REASON_CHARACTERS].decode("utf-8", "replace").strip()
+    if text.startswith("<"):
+        text = _MARKUP.sub(" ", text)
+    return text[: REASON_CHARACTERS + 1]
+
+
+def _place(location: str | None) -> str:
+    """Where a redirect leads, without what could be a secret in it."""
+    try:
+        parts = urlsplit(location or "")
+    except ValueError:
+        parts = urlsplit("")
+    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
+    return shown.geturl() or "another address"
 
 
 def is_loopback(host: str) -> bool:
@@ -223,12 +265,11 @@ def _parameter(value: str | int | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _compress_level_1(body: bytes) -> bytes:
+def compress_level_1(pieces: Iterable[bytes]) -> Compressed:
     """gzip; both libraries let go of the GIL meanwhile."""
-    if _isal_zlib is not None:
-        compressed: bytes = _isal_zlib.compress(body, level=1, wbits=GZIP_WINDOW)
-        return compressed
-    return zlib.compress(body, level=1, wbits=GZIP_WINDOW)
+    packer = (_isal_zlib or zlib).compressobj(1, zlib.DEFLATED, GZIP_WINDOW)
+    made = [packer.compress(piece) for piece in pieces]
+    return Compressed([*filter(None, made), packer.flush()])
 
 
 def _node_configs(settings: ElasticsearchSettings) -> list[NodeConfig]:

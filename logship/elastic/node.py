@@ -11,8 +11,9 @@ import errno
 import ssl
 import sys
 import time
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
@@ -31,7 +32,7 @@ from elastic_transport.client_utils import basic_auth_to_header
 
 from logship.elastic.tls import Shown, Trust, tls_trouble
 
-__all__ = ["HttpNode", "Proxy", "node_class", "proxy_of"]
+__all__ = ["HttpNode", "Pieces", "Proxy", "node_class", "proxy_of"]
 
 
 # asyncio does not close every TLS connection that the other side left (gh-118950).
@@ -66,6 +67,17 @@ def proxy_of(url: str | None) -> Proxy | None:
     return Proxy(plain, {"proxy-authorization": basic_auth_to_header(login)})
 
 
+class Pieces(Protocol):
+    """A body that is made while it is sent; ``len`` is its size in bytes.
+
+    It is iterated over once for every time it is sent.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
 class NodeReply(NamedTuple):
     """What the transport wants of a node."""
 
@@ -98,7 +110,7 @@ class HttpNode(BaseAsyncNode):
         self,
         method: str,
         target: str,
-        body: bytes | None = None,
+        body: bytes | Pieces | None = None,
         headers: HttpHeaders | None = None,
         request_timeout: Any = None,
     ) -> NodeReply:
@@ -111,6 +123,8 @@ class HttpNode(BaseAsyncNode):
         Cancellation closes the connection; the request may have been applied.
         """
         sent = {**self.headers, **(headers or {})}
+        if body is not None and not isinstance(body, bytes):
+            sent["content-length"] = str(len(body))
         url = self.base_url + target
         try:
             try:
@@ -129,7 +143,12 @@ class HttpNode(BaseAsyncNode):
             raise self._failure(error) from None
 
     async def _exchange(
-        self, method: str, url: str, body: bytes | None, headers: dict[str, str], timeout: Any
+        self,
+        method: str,
+        url: str,
+        body: bytes | Pieces | None,
+        headers: dict[str, str],
+        timeout: Any,
     ) -> NodeReply:
         options: dict[str, Any] = dict(self._options)
         if self._is_tls:
@@ -138,7 +157,7 @@ class HttpNode(BaseAsyncNode):
         async with self._opened().request(
             method,
             url,
-            data=body or None,
+            data=_data(body),
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=timeout),
             allow_redirects=False,
@@ -192,6 +211,9 @@ class HttpNode(BaseAsyncNode):
                 f"{self._place} ends connections without a reply: if it speaks TLS, write https://"
             )
             return TransportConnectionError(what, errors=(error,))
+        if isinstance(error, aiohttp.ClientResponseError):
+            what = f"{self._place} answers something else than HTTP"
+            return TransportConnectionError(what, errors=(error,))
         return TransportConnectionError(str(error), errors=(error,))
 
     def _refused_by_proxy(self, status: int) -> str:
@@ -222,6 +244,18 @@ def node_class(trust: Trust, proxy: Proxy | None) -> type[HttpNode]:
 
     Node.trust, Node.proxy = trust, proxy
     return Node
+
+
+def _data(body: bytes | Pieces | None) -> bytes | AsyncIterator[bytes] | None:
+    if body is None or isinstance(body, bytes):
+        return body or None
+    return _sent(body)
+
+
+async def _sent(pieces: Pieces) -> AsyncIterator[bytes]:
+    """Give out each piece once the connection has taken the one before."""
+    for piece in pieces:
+        yield piece
 
 
 def _is_cut(error: Exception) -> bool:

@@ -227,7 +227,12 @@ def test_live_against_a_server(
         (401, b'{"error": {"type": "security_exception", "reason": "x"}}', "credentials are"),
         (200, b'{"hello": "world"}', "not as Elasticsearch does (no version"),
         (200, b"<html>", "not as Elasticsearch does"),
-        (502, b"", "HTTP 502"),
+        (502, b"", "HTTP 502: empty reply; is this the address of Elasticsearch itself?"),
+        (
+            200,
+            b'{"cluster_name": "old", "version": {"number": "7.10.2"}}',
+            "version 7.10.2 is too old: 7.17 or newer is needed",
+        ),
     ],
 )
 def test_live_against_a_server_that_does_not_help(

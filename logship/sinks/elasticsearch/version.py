@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from logship.elastic import Elastic
 from logship.errors import ElasticError
 
-__all__ = ["confirm_version"]
+__all__ = ["confirm_version", "too_old", "version_of"]
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +33,7 @@ async def confirm_version(
         pause_for: Waits that many seconds, or less when there is a hurry.
     """
     pause, is_said = 0.5, False
-    while (version := await _version(elastic)) is not None and version < OLDEST:
-        number = ".".join(map(str, version))
-        problem = f"version {number} is too old: 7.17 or newer is needed"
+    while problem := too_old(version := await _version(elastic)):
         if not is_said:
             is_said = True
             log.error(
@@ -60,13 +58,31 @@ async def confirm_version(
         )
 
 
+def too_old(version: tuple[int, ...] | None) -> str:
+    """Return what is wrong with a version; empty when nothing is, or it is not known."""
+    if version is None or version >= OLDEST:
+        return ""
+    return f"version {'.'.join(map(str, version))} is too old: 7.17 or newer is needed"
+
+
 async def _version(elastic: Elastic) -> tuple[int, ...] | None:
-    """Return the version of Elasticsearch; None when it is not known, or another product."""
     try:
         reply = await elastic.request("GET", "/", timeout_seconds=TIMEOUT_SECONDS)
-        version = reply.json()["version"]
+        return version_of(reply.json())
+    except ElasticError:
+        return None
+
+
+def version_of(body: object) -> tuple[int, ...] | None:
+    """Return the version of Elasticsearch in its answer to ``GET /``.
+
+    Returns:
+        None when it is not told, or another product's.
+    """
+    try:  # another server may answer anything: what is not as expected is caught below
+        version = body["version"]  # type: ignore[index]
         if version.get("distribution") is not None:
             return None
         return tuple(int(part) for part in version["number"].partition("-")[0].split("."))
-    except (ElasticError, AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None

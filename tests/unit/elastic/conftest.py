@@ -32,7 +32,8 @@ def ask(url: str, count: int = 1, **settings: Any) -> list[Reply]:
     """Send requests one after the other over one connection and return the replies."""
 
     async def run() -> list[Reply]:
-        elastic = Elastic(ElasticsearchSettings(hosts=(url,), timeout_seconds=5.0, **settings))
+        known = {"hosts": (url,), "timeout_seconds": 5.0, **settings}
+        elastic = Elastic(ElasticsearchSettings(**known))
         try:
             return [await elastic.request("GET", f"/{number}") for number in range(count)]
         finally:

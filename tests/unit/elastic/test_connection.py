@@ -5,11 +5,12 @@ import base64
 import logging
 import socket
 import ssl
+import threading
 from typing import Any
 
 import pytest
 
-from logship.elastic import Elastic
+from logship.elastic import Elastic, error_reply
 from logship.errors import ConnectionFailed, ErrorReply
 from logship.settings.model import ElasticsearchSettings
 from tests.support.certificates import Authority
@@ -125,8 +126,70 @@ def test_redirects(status: int) -> None:
     with HttpServer(status=status) as server:
         with pytest.raises(ErrorReply) as caught:
             ask(server.url)
-        assert caught.value.status == status
+        assert str(caught.value) == (
+            f"HTTP {status}: redirects to /elsewhere, which is not followed"
+        )
         assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("https://es.example:9243/x", "https://es.example:9243/x"),
+        (f"https://{LOGIN}@es.example/a?token={PASSWORD}#b", "https://es.example/a"),
+        ("", "another address"),
+        ("http://[", "another address"),
+    ],
+)
+def test_where_a_redirect_leads(location: str, shown: str) -> None:
+    """It is told where a redirect leads, and no secret with it."""
+    error = error_reply(302, {"location": location}, b"<html>moved</html>")
+    assert error.reason == f"redirects to {shown}, which is not followed"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (
+            b"<html>\r\n<head><title>502 Bad\r\n Gateway</title></head>\r\n<hr>nginx</html>\r\n",
+            "502 Bad Gateway nginx",
+        ),
+        (b"<!DOCTYPE html><style>\nbody {}</style><h1>Sorry</h1>", "Sorry"),
+        (b"upstream\n\tconnect error", "upstream connect error"),
+        (b'{"error":{"type":"t","reason":"one\\n two"}}', "one two"),
+        (b"<html></html>", "empty reply"),
+        (b"x" * 9999, "x" * 500 + "\u2026"),
+    ],
+)
+def test_reasons_are_one_line(body: bytes, reason: str) -> None:
+    """Whatever a server or a proxy before it answers is told in one readable line."""
+    assert error_reply(502, {}, body).reason == reason
+
+
+def test_no_http_there() -> None:
+    """A server of another protocol is told as that."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def greet() -> None:
+            with listening.accept()[0] as connection:
+                connection.recv(1000)
+                connection.sendall(b"220 mail.example ESMTP\r\n")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.raises(ConnectionFailed) as caught:
+            ask(url)
+        thread.join()
+    assert str(caught.value) == f"{url} answers something else than HTTP"
+
+
+def test_no_reply() -> None:
+    """A server that is silent is told with how long it was waited for."""
+    silent = socket.create_server(("127.0.0.1", 0))
+    with silent, pytest.raises(ConnectionFailed) as caught:
+        ask(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=0.2)
+    assert (str(caught.value), caught.value.timed_out) == ("no reply within 200ms", True)
 
 
 def test_nobody_there() -> None:
