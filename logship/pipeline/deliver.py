@@ -169,15 +169,8 @@ class Delivery:
 
     def _give_up(self, documents: Documents, refusal: Refusal) -> None:
         """Make dead letters of what was held for too long."""
-        assert self._tasks is not None
         refusals = [replace(refusal, position=i) for i in range(len(documents))]
-        self._outstanding += 1
-        self._tasks.create_task(self._bury_held(documents, refusals))
-
-    async def _bury_held(self, documents: Documents, refusals: Sequence[Refusal]) -> None:
-        await self._bury(documents, [(documents.document(one.position), one) for one in refusals])
-        self._outstanding -= 1
-        self._changed.set()
+        self._bury(documents, [(documents.document(one.position), one) for one in refusals])
 
     async def _more(self) -> bool:
         """Wait for a batch. What is under way may put something back, also after the close."""
@@ -209,7 +202,7 @@ class Delivery:
                         # Its own wait: others may end the trouble before it is over.
                         pauses = int(result.retry_after_seconds is not None)
                     others = self._successes
-                rest = await self._settle(batch, result)
+                rest = self._settle(batch, result)
                 if rest and result.verdict == "items":
                     is_stuck = len(result.retryable) > STUCK_SHARE * len(batch)
                     pauses = put_off = put_off + 1 if is_stuck else 1
@@ -276,7 +269,7 @@ class Delivery:
             self._changed.set()
             self._held.wake()
 
-    async def _settle(self, batch: Documents, result: BatchResult) -> list[Documents]:
+    def _settle(self, batch: Documents, result: BatchResult) -> list[Documents]:
         """Pay for what is done; return what is to be sent again."""
         if result.verdict == "split":
             self._trouble.halved(len(batch), result.cause)
@@ -295,7 +288,7 @@ class Delivery:
             self.totals.held += held
             self.totals.retried += held
             if rejected:
-                await self._reject(batch, rejected)
+                self._reject(batch, rejected)
         again = result.retryable
         self.totals.retried += len(again)
         if again:
@@ -313,24 +306,35 @@ class Delivery:
         documents.settle()
         self._buffer.release(documents.size_bytes, len(documents))
 
-    async def _reject(self, batch: Documents, refusals: Sequence[Refusal]) -> None:
+    def _reject(self, batch: Documents, refusals: Sequence[Refusal]) -> None:
         """Try again, changed, or settle once it is safe in the dead-letter file."""
         letters = self._rescues.put_back(batch, refusals)
         self._changed.set()
         if letters:
             positions = [refusal.position for _, refusal in letters]
-            await self._bury(batch.select(positions), letters)
+            self._bury(batch.select(positions), letters)
 
-    async def _bury(
-        self, documents: Documents, letters: Sequence[tuple[Document, Refusal]]
-    ) -> None:
-        """Settle *documents* once they are safe in the dead-letter file, as *letters*."""
+    def _bury(self, documents: Documents, letters: Sequence[tuple[Document, Refusal]]) -> None:
+        """Settle *documents* once they are safe in the dead-letter file, as *letters*.
+
+        Nothing waits for that but the end: the disk may be full, and others can go on.
+        """
         self.totals.rejected += len(letters)
         if self._dead_letters is None:
             self.totals.dropped += len(letters)
-        else:
-            await self._write_dead_letters(letters)
+            self._pay(documents)
+            return
+        assert self._tasks is not None
+        self._outstanding += 1
+        self._tasks.create_task(self._bury_durably(documents, letters))
+
+    async def _bury_durably(
+        self, documents: Documents, letters: Sequence[tuple[Document, Refusal]]
+    ) -> None:
+        await self._write_dead_letters(letters)
         self._pay(documents)
+        self._outstanding -= 1
+        self._changed.set()
 
     async def _write_dead_letters(self, letters: Sequence[tuple[Document, Refusal]]) -> None:
         assert self._dead_letters is not None

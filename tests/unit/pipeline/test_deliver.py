@@ -234,6 +234,26 @@ def test_nothing_is_paid_while_dead_letters_cannot_be_written() -> None:
     run(work)
 
 
+def test_dead_letters_that_cannot_be_written_stop_nothing_else() -> None:
+    """While the disk takes no dead letter, what was put off of the same batch is delivered."""
+
+    async def work() -> None:
+        letters = FakeDeadLetters(failures=1000)
+        mixed = BatchResult(delivered=[0], retryable=[1], rejected=refused(2), cause="busy")
+        bench = Bench(mixed, letters=letters)
+        receipt = await bench.put(3)
+        bench.buffer.close()
+        delivering = asyncio.create_task(bench.delivery.run())
+        await until(lambda: bench.delivery.totals.delivered == 2)
+        assert (receipt.settled, letters.letters) == (2, [])
+        letters.failures = 0
+        await delivering
+        bench.check()
+        assert len(letters.letters) == 1
+
+    run(work)
+
+
 def test_rejected_may_be_dropped_on_purpose() -> None:
     """Without dead letters what is rejected is counted as dropped and settled."""
 
@@ -583,10 +603,10 @@ def test_repeated_lines_are_counted(caplog: pytest.LogCaptureFixture) -> None:
         run(work)
     said = [record.getMessage() for record in caplog.records]
     assert [line.partition(" records")[0] for line in said] == [
-        "It refused 2",
         "It put off 1",
-        "It refused 6",
+        "It refused 2",
         "It put off 3",
+        "It refused 6",
     ]
 
 
