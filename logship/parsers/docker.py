@@ -53,7 +53,7 @@ class DockerJoiner(Partials):
     unreadable: Mapping[str, Any] = {"parse_error": "not a line of Docker's json-file log"}
 
     def read(self, line: bytes) -> Piece | None:
-        """As :meth:`logship.parsers.cri.Partials.read`."""
+        """As :meth:`logship.parsers.containers.Partials.read`."""
         found = _decode(line)
         if found is None:
             return None
@@ -65,7 +65,7 @@ class DockerJoiner(Partials):
     def all_complete(
         self, lines: Sequence[bytes], offsets: Sequence[int], checksums: list[int]
     ) -> Events | None:
-        """As :meth:`logship.parsers.cri.Partials.all_complete`."""
+        """As :meth:`logship.parsers.containers.Partials.all_complete`."""
         # The decoder does not care where lines end, so all have to begin and end with a brace.
         if {line[:1] + line[-1:] for line in lines} != {b"{}"}:
             return None
