@@ -12,7 +12,11 @@ from logship.cli.command import add_command
 __all__ = ["add_parser", "run"]
 
 _DEFAULT_LISTEN = "127.0.0.1:9200"
-_EPILOG = """\
+DESCRIPTION = """\
+Run a small Elasticsearch-compatible server on SQLite: for laptops, demos and tests. Clients,
+curl and other shippers work against it; a real cluster is a change of URL.
+"""
+EPILOG = """\
 examples:
   logship node                              on 127.0.0.1:9200, data in your home folder
   logship node --data ./demo --listen :0    another folder, any free port
@@ -29,11 +33,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         subparsers,
         "node",
         "an Elasticsearch-compatible node for laptops and tests",
-        "Runs a small Elasticsearch-compatible server on SQLite: for laptops, demos "
-        "and tests. Clients, curl and other shippers work against it; a real cluster is a change "
-        "of URL.",
+        DESCRIPTION,
         run,
-        epilog=_EPILOG,
+        epilog=EPILOG,
     )
     parser.add_argument(
         "--data",
