@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from logship.elastic.advice import what_to_do
 from logship.interfaces import Clock
 from logship.model import BatchResult, Refusal
 
@@ -113,7 +114,7 @@ class Trouble:
                 "itself. %s",
                 self._target,
                 result.cause,
-                _what_to_do(result.cause),
+                what_to_do(result.cause),
             )
         else:
             log.warning(
@@ -121,13 +122,3 @@ class Trouble:
                 self._target,
                 result.cause,
             )
-
-
-def _what_to_do(cause: str) -> str:
-    if cause.startswith("HTTP 401"):
-        return "Check elasticsearch.api_key, or username and password."
-    if "cluster_block_exception" in cause:
-        return "Free disk space there, or lift the block."
-    if cause.startswith("HTTP 403"):
-        return "The key or user needs create_doc and auto_configure on the indices."
-    return "Check elasticsearch.hosts: is this the address of Elasticsearch itself?"

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 
 from logship.settings.tree import quote
 
-__all__ = ["check_data_stream", "check_index_name", "date_parts"]
+__all__ = ["ELASTICS_OWN", "check_data_stream", "check_index_name", "date_parts"]
 
 ELASTICS_OWN = ("logs-*-*", "metrics-*-*", "traces-*-*", "synthetics-*-*")
 MAX_BYTES = 255

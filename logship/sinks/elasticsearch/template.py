@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import zlib
 from collections.abc import Awaitable, Callable
+from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
 
 import orjson
 
 from logship.elastic import Elastic
+from logship.elastic.advice import advice
 from logship.errors import ElasticError, ErrorReply
+from logship.settings.index_name import ELASTICS_OWN
 from logship.settings.model import IndexSettings, Schema
 from logship.sinks.elasticsearch.mapping import mappings
 from logship.sinks.index_names import wildcard
@@ -88,13 +92,23 @@ def lifecycle(retention_seconds: float) -> dict[str, str]:
 
 
 def template_name(index: IndexSettings) -> str:
-    """Return the template's name: ``logship-`` and what its pattern begins with."""
+    """Return the template's name: ``logship-`` and what its pattern begins with.
+
+    Other patterns have other names: agents would take one another's template away.
+    """
     if index.data_stream is not None:
-        return f"logship-{index.data_stream}"
+        stream = index.data_stream
+        is_no_index = any(fnmatchcase(stream, pattern) for pattern in ELASTICS_OWN)
+        return _named(stream, "" if is_no_index else f"stream {stream}")
+    pattern = wildcard(index.name)
     # The millennium in the pattern is no part of it.
-    pattern = wildcard(index.name).replace("2*", "*")
-    stem = "-".join(part for part in re.split(r"[*.\-]+", pattern) if part) or "all"
-    return f"logship-{stem}"
+    parts = re.split(r"[*.\-]+", pattern.replace("2*", "*"))
+    stem = "-".join(part for part in parts if part) or "all"
+    return _named(stem, "" if pattern == f"{stem}-2*.*.*" else pattern)
+
+
+def _named(stem: str, unusual: str) -> str:
+    return f"logship-{stem}" + (f"-{zlib.crc32(unusual.encode()):08x}" if unusual else "")
 
 
 async def put_template(elastic: Elastic, index: IndexSettings, schema: Schema = "flat") -> None:
@@ -168,9 +182,10 @@ async def confirm_template(
                 trouble = str(error)
                 log.warning(
                     "Elasticsearch at %s cannot be reached or refuses the index template (%s). "
-                    "Nothing is lost: records wait, and it is tried again.",
+                    "Nothing is lost: records wait, and it is tried again.%s",
                     where,
                     error,
+                    advice(error),
                 )
             said(trouble)
             await pause_for(min(pause, longest_pause_seconds()))

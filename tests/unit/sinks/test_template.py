@@ -7,10 +7,15 @@ import orjson
 import pytest
 
 from logship.elastic import Elastic
-from logship.errors import ErrorReply
+from logship.errors import ConnectionFailed, ElasticError, ErrorReply
 from logship.schema.flat import SCALARS, TEXTS
 from logship.settings.model import IndexSettings
-from logship.sinks.elasticsearch.template import index_template, put_template, template_name
+from logship.sinks.elasticsearch.template import (
+    confirm_template,
+    index_template,
+    put_template,
+    template_name,
+)
 
 
 def typed(properties: dict[str, Any], above: str = "") -> set[str]:
@@ -39,8 +44,23 @@ def test_pattern_and_name_follow_the_index_name() -> None:
     assert template["index_patterns"] == ["*-logs-2*.*.*"]
     assert template["template"]["settings"]["number_of_shards"] == 3
     assert template["template"]["settings"]["number_of_replicas"] == 0
-    assert template_name(index) == "logship-logs"
-    assert template_name(IndexSettings(name="a-%Y-b")) == "logship-a-b"
+
+
+def test_every_pattern_has_a_template_of_its_own() -> None:
+    """Agents with other patterns do not take one another's template away."""
+    names = ("logs-%Y.%m.%d", "{service}-logs-%Y.%m.%d", "logs-{service}", "logs-%Y.%m", "logs-%Y",
+             "logs", "logs-%Y.%m.%d.%H", "a-%Y-b", "a-b-%Y", "a.b-%Y", "a-b-%Y.%m.%d",
+             "a.b-%Y.%m.%d", "a-b-c-%Y.%m.%d")  # fmt: skip
+    indices = [IndexSettings(name=name) for name in names]
+    indices += [
+        IndexSettings(data_stream=name) for name in ("logs", "a-b", "a-b-c", "logs-app-default")
+    ]
+    found = {template_name(index) for index in indices}
+    assert len(found) == len(indices)
+    assert found >= {"logship-logs", "logship-a-b", "logship-logs-app-default"}
+    assert not any(set(name) & set("*,# ") or name != name.lower() for name in found)
+    same = [IndexSettings(name="{a}-logs-%Y.%m.%d"), IndexSettings(name="{b}-logs-%Y.%m.%d")]
+    assert len({template_name(index) for index in same}) == 1
 
 
 class Server:
@@ -90,3 +110,41 @@ def test_template_that_is_refused_for_something_else(caplog: pytest.LogCaptureFi
     asyncio.run(put_template(cast(Elastic, server), IndexSettings()))
     assert server.asked == 3
     assert ["refuses the index template" in r.getMessage() for r in caplog.records] == [True]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ErrorReply(401, "security_exception", "who?"), " Check elasticsearch.api_key, or"),
+        (ErrorReply(302, "", "redirects to /login"), " Check elasticsearch.hosts: is this the"),
+        (ErrorReply(503, "", "starting"), ""),
+        (ErrorReply(429, "", "busy"), ""),
+        (ConnectionFailed("refused"), ""),
+    ],
+)
+def test_what_to_do_about_a_server_that_refuses(
+    error: ElasticError, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing else is sent before the template is there, so its line says what to do."""
+
+    class Refusing(Server):
+        urls = ("http://one:9200",)
+
+        async def request(self, *arguments: Any, **options: Any) -> None:
+            if self.asked:
+                return await super().request(*arguments, **options)
+            self.asked += 1
+            raise error
+
+    async def no_pause(seconds: float) -> None:
+        pass
+
+    asyncio.run(
+        confirm_template(
+            cast(Elastic, Refusing()), IndexSettings(), lambda why: None, pause_for=no_pause
+        )
+    )
+    (record,) = caplog.records
+    tail = "records wait, and it is tried again."
+    assert record.getMessage().partition(tail)[2].startswith(said)
+    assert bool(said) == (not record.getMessage().endswith(tail))
