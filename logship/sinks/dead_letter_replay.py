@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
-from logship.elastic import NDJSON, Elastic
+from logship.elastic import NDJSON, Elastic, Pieces
 from logship.errors import BadReply, ConnectionFailed, ErrorReply
 from logship.interfaces import Clock
 from logship.model import BatchResult, Documents, Refusal, action_head
 from logship.sinks.dead_letter import DeadLetter
 from logship.sinks.dead_letter_box import DeadLetterBox
 from logship.sinks.elasticsearch.reply import FILTER_PATH, classify_failure, classify_reply
-from logship.sinks.elasticsearch.request import INGESTED, bulk_body
+from logship.sinks.elasticsearch.request import INGESTED, BulkBody
 
 __all__ = ["Reasons", "Replay", "Replayed"]
 
@@ -198,7 +198,7 @@ class Replay:
 
     async def _send(self, part: Sequence[DeadLetter]) -> tuple[BatchResult, frozenset[int]]:
         """What became of every document, and which positions were stored before."""
-        body = bulk_body(_documents(part), self._clock.time(), self._ingested)
+        body: Pieces = BulkBody(_documents(part), self._clock.time(), self._ingested)
         encoding = None
         if self._elastic.compresses:
             body, encoding = self._elastic.compress(body), "gzip"

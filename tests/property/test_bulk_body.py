@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logship.model import Documents, merge
-from logship.sinks.elasticsearch.request import bulk_body
-from tests.support.fakes import NOON, FakeReceipt, make_documents, numbers_of
+from logship.sinks.elasticsearch.request import BulkBody
+from tests.support.fakes import NOON, FakeReceipt, bulk_body, make_documents, numbers_of
 
 
 def check(documents: Documents, numbers: list[int]) -> None:
@@ -25,6 +25,10 @@ def check(documents: Documents, numbers: list[int]) -> None:
         actions = [orjson.loads(line)["create"]["_id"] for line in lines[::2]]
         assert actions == [f"seed{number:06d}" for number in numbers]
         assert documents.size_bytes == sum(map(len, lines)) + len(lines)
+        for piece_bytes in (1, 150, 400):
+            pieces = list(BulkBody(documents, NOON, piece_bytes=piece_bytes))
+            assert b"".join(pieces).split(b"\n")[:-1] == lines
+            assert all(pieces)
 
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=6), st.randoms(use_true_random=False))

@@ -13,8 +13,7 @@ from logship.model import Chunk, Documents
 from logship.route import Route, RouteState
 from logship.schema.flat import RESERVED, SCALARS, TEXTS
 from logship.settings.model import IndexSettings, ProcessorSettings, SourceSettings
-from logship.sinks.elasticsearch.request import bulk_body
-from tests.support.fakes import NOON, FakeClock
+from tests.support.fakes import NOON, FakeClock, bulk_body
 from tests.support.routes import line_by_line
 
 DAY = "2026-11-21"

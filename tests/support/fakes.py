@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import orjson
 
 from logship.model import BatchResult, Document, Documents, Refusal, action_head
+from logship.sinks.elasticsearch.request import BulkBody
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()
 
@@ -70,6 +71,11 @@ def make_documents(
         [b'"n":%d,"pad":"%b"}' % (number, b"x" * length) for number in numbers],
     )
     return Documents.of(columns, read_at, [(receipt, count)]), receipt
+
+
+def bulk_body(documents: Documents, seconds: float) -> bytes:
+    """Return a bulk body in one piece."""
+    return b"".join(BulkBody(documents, seconds))
 
 
 def numbers_of(documents: Documents) -> list[int]:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 
-from logship.elastic import NDJSON, Elastic
+from logship.elastic import NDJSON, Elastic, Pieces
 from logship.errors import BadReply, ConnectionFailed, ErrorReply
 from logship.interfaces import Clock
 from logship.model import BatchResult, Documents, Refusal
 from logship.sinks.elasticsearch.gate import Gate, Sorted
 from logship.sinks.elasticsearch.reply import FILTER_PATH, classify_failure, classify_reply
-from logship.sinks.elasticsearch.request import INGESTED, bulk_body
+from logship.sinks.elasticsearch.request import INGESTED, BulkBody
 
 __all__ = ["ElasticsearchSink"]
 
@@ -66,7 +66,7 @@ class ElasticsearchSink:
         return _joined(found, result)
 
     async def _send(self, documents: Documents) -> BatchResult:
-        body = bulk_body(documents, self._clock.time(), self._ingested)
+        body: Pieces = BulkBody(documents, self._clock.time(), self._ingested)
         encoding = None
         if self._elastic.compresses:
             body, encoding = await self._compressed(body), "gzip"
@@ -88,7 +88,7 @@ class ElasticsearchSink:
         except (ConnectionFailed, BadReply) as error:
             return BatchResult(retryable=range(count), verdict="retry", cause=str(error))
 
-    async def _compressed(self, body: bytes) -> bytes:
+    async def _compressed(self, body: Pieces) -> Pieces:
         if self._pool is None:
             return self._elastic.compress(body)
         loop = asyncio.get_running_loop()

@@ -13,8 +13,7 @@ from logship.lines import PLAIN, LineForm, line_form
 from logship.model import Chunk, Documents
 from logship.route import Route, RouteState
 from logship.settings.model import IndexSettings, MultilineSettings, SourceSettings
-from logship.sinks.elasticsearch.request import bulk_body
-from tests.support.fakes import FakeClock
+from tests.support.fakes import FakeClock, bulk_body
 from tests.support.routes import line_by_line
 
 DAY = "2026-11-21"

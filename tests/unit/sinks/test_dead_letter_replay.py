@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import orjson
 
-from logship.elastic import Elastic, Reply
+from logship.elastic import Elastic, Pieces, Reply
 from logship.errors import ConnectionFailed, ErrorReply
 from logship.model import Refusal
 from logship.settings.model import ElasticsearchSettings
@@ -32,8 +32,8 @@ class Server:
         self.answers = list(answers)
         self.sent: list[list[str]] = []
 
-    async def request(self, method: str, path: str, body: bytes, **_: object) -> Reply:
-        lines = body.splitlines()
+    async def request(self, method: str, path: str, body: Pieces, **_: object) -> Reply:
+        lines = b"".join(body).splitlines()
         ids = [orjson.loads(line)["create"]["_id"] for line in lines[::2]]
         self.sent.append(ids)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]

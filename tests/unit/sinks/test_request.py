@@ -3,9 +3,9 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from logship.model import action_head
-from logship.sinks.elasticsearch.request import bulk_body
-from tests.support.fakes import NOON, make_documents
+from logship.model import action_head, merge
+from logship.sinks.elasticsearch.request import BulkBody
+from tests.support.fakes import NOON, bulk_body, make_documents
 
 
 def test_action_lines_are_pinned() -> None:
@@ -49,3 +49,25 @@ def test_attempts_differ_in_the_stamp_alone() -> None:
     first, second = bulk_body(documents, NOON), bulk_body(documents, NOON + 60)
     assert first != second
     assert second.replace(b"12:01:00", b"12:00:00") == first
+
+
+@pytest.mark.parametrize("ingested", ["@ingested", "event.ingested"])
+def test_length_is_that_of_all_pieces(ingested: str) -> None:
+    """What is announced is what is sent, however often, and whatever the stamp is called."""
+    documents, _ = make_documents(7)
+    body = BulkBody(documents, NOON, ingested, piece_bytes=2 * documents.size_bytes // 7)
+    pieces = list(body)
+    assert len(pieces) > 2
+    assert len(body) == sum(map(len, pieces))
+    assert list(body) == pieces
+    sources = b"".join(pieces).split(b"\n")[1::2]
+    assert [next(iter(orjson.loads(source))) for source in sources] == [ingested] * 7
+
+
+def test_pieces_end_with_their_documents() -> None:
+    """A long document among short ones has its piece, and none is empty."""
+    long, _ = make_documents(1, length=5000)
+    short, _ = make_documents(4, first=1)
+    body = BulkBody(merge([short.part(0, 2), long, short.part(2, 4)]), NOON, piece_bytes=100)
+    assert [len(piece) > 5000 for piece in body] == [False, False, True, False, False]
+    assert b"".join(body).count(b"\n") == 10

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from logship.elastic import Reply
+from logship.elastic import Pieces, Reply
+from logship.elastic.connection import Compressed
 from logship.errors import BadReply, ConnectionFailed, ErrorReply
 from logship.model import BatchResult
 from logship.settings.model import ElasticsearchSettings
 from logship.sinks.elasticsearch import ElasticsearchSink
-from logship.sinks.elasticsearch.request import bulk_body
-from tests.support.fakes import NOON, FakeClock, make_documents
+from tests.support.fakes import NOON, FakeClock, bulk_body, make_documents
 
 
 class FakeElastic:
@@ -25,11 +25,11 @@ class FakeElastic:
         self.asked: list[tuple[Any, ...]] = []
         self.is_closed = False
 
-    def compress(self, body: bytes) -> bytes:
-        return gzip.compress(body)
+    def compress(self, pieces: Pieces) -> Compressed:
+        return Compressed([gzip.compress(piece) for piece in pieces])
 
-    async def request(self, method: str, path: str, body: bytes, **options: Any) -> Reply:
-        self.asked.append((method, path, body, options))
+    async def request(self, method: str, path: str, body: Pieces, **options: Any) -> Reply:
+        self.asked.append((method, path, b"".join(body), options))
         if isinstance(self.answer, Exception):
             raise self.answer
         return Reply(200, {}, self.answer)
