@@ -75,10 +75,13 @@ class DeadLetterFiles:
             # Handlers in several processes may share the folder; a failed write of one cuts the
             # file back to where it began.
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+            is_new = os.fstat(descriptor).st_size == 0
             append_whole(descriptor, on_new_line(descriptor, data), synced=True)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error
         finally:
             os.close(descriptor)
-        if self._synced != path:
+        if is_new or self._synced != path:
             # A name that is not synced can be gone after a power cut, with all that it names.
             sync_directory(self._directory)
             sync_directory(self._directory.parent)
