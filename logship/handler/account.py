@@ -65,7 +65,8 @@ class HandlerStats:
         lost: Records that could neither be delivered nor spooled when it was closed.
         recovered: Records of other processes that were found in ``spool_dir`` and delivered.
         dropped: Records that were dropped, by reason: ``queue_full``, ``too_large`` (more than
-            all may take together) or ``unreadable``.
+            all may take together), ``unreadable``, or ``too_late`` (logged while Python itself
+            ends, as by ``__del__``).
         dropped_levels: The same by level.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -152,10 +153,13 @@ class LogshipHandler(logging.Handler):
 
         Hot: `make bench-handler`.
         """
+        life = self._life
+        if sys.is_finalizing():
+            life.too_late(record.levelno)
+            return
         if threading.get_ident() in process.shipping and not process.is_finalising():
             self._say_own(record)
             return
-        life = self._life
         if os.getpid() != life.pid:  # forked behind Python's back
             self.after_fork()
             life = self._life

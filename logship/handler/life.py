@@ -21,6 +21,7 @@ from logship.spool import Spool
 __all__ = ["Life", "LifeSettings"]
 
 START_AGAIN_SECONDS = 1.0
+START_SECONDS = 2.0  # for so long another thread may be starting ours
 LOOK_SECONDS = 0.005
 
 _lives: weakref.WeakSet[Life] = weakref.WeakSet()
@@ -73,6 +74,7 @@ class Life:
         self._starting, self._leaving = threading.Lock(), threading.RLock()
         self._start_after = 0.0
         self._said: tuple[int, ...] = ()
+        self._has_said_late = False
         _lives.add(self)
 
     def start(self) -> Shipper | None:
@@ -83,6 +85,7 @@ class Life:
         try:
             if self.shipper is None and time.monotonic() >= self._start_after:
                 shipper = self._new_shipper()
+                process.begin_running(self)  # first: the end may come while the thread starts
                 try:
                     shipper.start()
                 except (RuntimeError, MemoryError):  # too many threads, or too late for one
@@ -90,25 +93,36 @@ class Life:
                 else:
                     self.shipper = shipper
                     self.is_closed = False
-                process.begin_running(self)
             return self.shipper
         finally:
             self._starting.release()
+
+    def too_late(self, level: int) -> None:
+        """Count a record that a finaliser logs when the interpreter is being taken apart.
+
+        No thread can be started then, nor one be waited for: whoever tries never ends.
+        """
+        self.queue.count_late(level)
+        if not self._has_said_late:
+            self._has_said_late = True
+            process.say_at_last("what is logged while Python itself ends, as by __del__, is lost.")
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything emitted so far is settled; whether it was within *timeout*."""
         if self.shipper is None and not len(self.queue):
             return True
-        shipper = self.shipper or self.start()
-        if shipper is None or threading.get_ident() in process.shipping:
+        if threading.get_ident() in process.shipping:
+            return False
+        by = time.monotonic() + timeout
+        if process.is_ending():
+            by = min(by, self._by)
+        shipper = self.shipper or self.start() or self._started_by_another(by)
+        if shipper is None:
             return False
         number = self.queue.next_number()
         shipper.hurry()
         if process.holds_logging_lock():
             return shipper.is_done_before(number)
-        by = time.monotonic() + timeout
-        if process.is_ending():
-            by = min(by, self._by)
         return _wait(lambda: shipper.is_done_before(number), shipper, by)
 
     def hurry(self) -> None:
@@ -173,7 +187,7 @@ class Life:
         """Ship what waits and has no thread, if need be here and now."""
         if not len(self.queue):
             return None
-        shipper = self.start()
+        shipper = self.start() or self._started_by_another(self._by)
         if shipper is None and self._starting.acquire(blocking=False):
             try:
                 shipper = self._new_shipper()
@@ -181,6 +195,13 @@ class Life:
             finally:
                 self._starting.release()
         return shipper
+
+    def _started_by_another(self, by: float) -> Shipper | None:
+        """Wait for a thread that is starting ours at this moment, as long as it may take."""
+        seconds = min(by - time.monotonic(), START_SECONDS)
+        if self._starting.acquire(timeout=max(0.0, seconds)):
+            self._starting.release()
+        return self.shipper
 
     def _new_shipper(self) -> Shipper:
         return Shipper(

@@ -31,6 +31,7 @@ __all__ = [
     "known",
     "register",
     "say",
+    "say_at_last",
     "shipping",
 ]
 
@@ -152,6 +153,14 @@ def say(text: str) -> None:
         sys.stderr.write(f"logship: {text}\n")
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):  # closed, or there is none
+        pass
+
+
+def say_at_last(text: str) -> None:
+    """Tell people *text* when threads have ended that may have been writing to stderr."""
+    try:  # not through its buffer: Python aborts where one of them holds that one's lock
+        os.write(sys.stderr.fileno(), f"logship: {text}\n".encode())
+    except (OSError, ValueError, AttributeError):
         pass
 
 

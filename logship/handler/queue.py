@@ -93,6 +93,14 @@ class Queue:
             self.emitted += 1
             self._drop(reason, level)
 
+    def count_late(self, level: int) -> None:
+        """Count a record that comes when Python takes the interpreter apart.
+
+        Without the lock: no other thread runs any more, also not one that holds it.
+        """
+        self.emitted += 1
+        self._drop("too_late", level)
+
     def take(self, most: int, most_bytes: int) -> list[Encoded]:
         """Return up to about that many entries: higher bands first, oldest first in each."""
         taken: list[Encoded] = []

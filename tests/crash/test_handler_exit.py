@@ -155,6 +155,58 @@ finish()
         assert numbers == list(range(len(numbers)))
 
 
+@pytest.mark.parametrize("ending", ["", "say('flushed', handler.flush(20)); os._exit(0)"])
+def test_the_end_comes_while_another_thread_starts_ours(server: FussyFake, ending: str) -> None:
+    """A record whose thread is just being started by someone else is waited for."""
+    script = """
+start, is_starting = threading.Thread.start, threading.Event()
+def start_slowly(thread):
+    if thread.name == "logship-handler":
+        is_starting.set()
+        time.sleep(0.5)
+    start(thread)
+threading.Thread.start = start_slowly
+threading.Thread(target=log.info, args=("first",), daemon=True).start()
+is_starting.wait()
+log.info("second")
+finish()
+"""
+    ended = run(script + ending, server.url, exit_deadline="10s")
+    assert ended.said.get("flushed", True)
+    assert server.found() == Counter(["first", "second"]), ended.err
+
+
+@pytest.mark.parametrize("others", ["", "busy"])
+def test_finalisers_at_the_very_end(server: FussyFake, others: str) -> None:
+    """What a ``__del__`` logs when no thread can be started any more delays no end, and is said.
+
+    Also while a daemon thread was stopped in the middle of a record of its own.
+    """
+    script = """
+class Left:
+    def __del__(self, log=log):
+        log.info("too late")
+def write():
+    while True:
+        log.debug("busy")
+        time.sleep(0.0001)
+if "OTHERS":
+    threading.Thread(target=write, daemon=True).start()
+import types
+sys.modules["kept"] = types.ModuleType("kept")
+sys.modules["kept"].kept = [Left() for _ in range(100)]
+log.info("in time")
+finish()
+"""
+    options = {"exit_deadline": "2s", "overflow": "drop_low_levels"}
+    ended = run(script.replace("OTHERS", others), server.url, **options)
+    assert ended.status == 0
+    assert ended.exit_seconds <= at_most(3)
+    assert ended.err.count("what is logged while Python itself ends") == 1
+    found = server.found()
+    assert (found["in time"], found["too late"]) == (1, 0)
+
+
 def test_an_absent_server_is_said_once(server: FussyFake) -> None:
     """Without a spool the end says in one line what was lost; with one, what was spooled."""
     server.stop()
