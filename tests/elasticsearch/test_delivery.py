@@ -1,20 +1,32 @@
-"""The whole agent against a real server: through faults, and through SIGKILL of the server."""
+"""The whole agent against a real server: through faults, and through SIGKILL of the server.
+
+``LOGSHIP_TEST_SEED``, ``LOGSHIP_TEST_SCHEDULES`` and ``LOGSHIP_TEST_RECORDS`` make a long run of
+`test_turmoil`::
+
+    LOGSHIP_TEST_REAL_ES=1 LOGSHIP_TEST_SCHEDULES=100 LOGSHIP_TEST_RECORDS=20000 \\
+        python -m pytest -q tests/elasticsearch/test_delivery.py -k turmoil
+"""
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.elasticsearch.conftest import need_real_elasticsearch, real_version
-from tests.support.chaos import Schedule, play, play_with_crashes
+from tests.support.chaos import Schedule, Shared, play, play_with_crashes
 from tests.support.real_elasticsearch import RealElasticsearch
 from tests.support.turmoil import play_turmoil
 
 pytestmark = [pytest.mark.real_es, pytest.mark.slow]
 
-RECORDS = 5000
+SEED = int(os.environ.get("LOGSHIP_TEST_SEED") or 21)
+SCHEDULES = int(os.environ.get("LOGSHIP_TEST_SCHEDULES") or 2)
+RECORDS = int(os.environ.get("LOGSHIP_TEST_RECORDS") or 5000)
+AT_ONCE = 3
 
 
 @pytest.mark.parametrize("seed", [11, 12, 13])
@@ -33,10 +45,20 @@ def test_server_killed(tmp_path: Path) -> None:
     assert not problem, problem
 
 
-@pytest.mark.parametrize("seed", [21])
-def test_turmoil(tmp_path: Path, seed: int) -> None:
-    """Faults, kills of agent and server, and rotation together end with every record once."""
+def test_turmoil(tmp_path: Path) -> None:
+    """Faults, kills of agents and server, and rotation together end with every record once.
+
+    The schedules share the server, so that each meets the others' kills, too.
+    """
     need_real_elasticsearch(real_version())
     with RealElasticsearch(real_version()) as server:
-        problem = play_turmoil(Schedule.of(seed, RECORDS), server, "turmoil", tmp_path)
-    assert not problem, problem
+        shared = Shared(server)
+
+        def run(seed: int) -> str:
+            folder = tmp_path / str(seed)
+            folder.mkdir()
+            return play_turmoil(Schedule.of(seed, RECORDS), shared, f"turmoil-{seed}", folder)
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            problems = [text for text in pool.map(run, range(SEED, SEED + SCHEDULES)) if text]
+    assert not problems, "\n\n".join(problems)

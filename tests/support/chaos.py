@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import threading
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ __all__ = [
     "POISON",
     "Killable",
     "Schedule",
+    "Shared",
     "fetch",
     "play",
     "play_with_crashes",
@@ -92,6 +94,26 @@ class Killable(Protocol):
 
     def restart(self) -> None:
         """Start it again; return when it answers."""
+
+
+class Shared:
+    """A server that several schedules use at once: who kills it, starts it before others do."""
+
+    def __init__(self, server: Killable) -> None:
+        self.url = server.url
+        self._server, self._lock = server, threading.Lock()
+
+    def kill(self) -> None:
+        """SIGKILL; others wait until `restart` is over."""
+        self._lock.acquire()
+        self._server.kill()
+
+    def restart(self) -> None:
+        """Start it again; return when it answers."""
+        try:
+            self._server.restart()
+        finally:
+            self._lock.release()
 
 
 def play(schedule: Schedule, url: str, name: str, folder: Path) -> str:
