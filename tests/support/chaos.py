@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -173,8 +174,7 @@ def verdict(schedule: Schedule, proxy: Proxy, url: str, name: str, log: Path, la
         log: What the agents said; beside it is the folder ``state``.
         last: Exit status and last line of the last agent.
     """
-    with Client(url) as client:
-        stored = fetch(client, f"{name}-*")
+    stored = _fetch_at_last(url, f"{name}-*")
     dead = _dead_letters(log.parent / "state")
     problems = problems_of(schedule, proxy, stored, dead, last)
     if not problems:
@@ -210,16 +210,41 @@ def _is_poisoned(number: int) -> bool:
     return number % 100 == 47  # now and then an object, too
 
 
+def _fetch_at_last(url: str, indices: str) -> dict[Key, int]:
+    """Like `fetch`, begun again where somebody else kills the server meanwhile."""
+    found: list[dict[Key, int]] = []
+    errors: list[Exception] = []
+
+    def try_it() -> bool:
+        try:
+            with Client(url) as client:
+                found.append(fetch(client, indices))
+        except (OSError, HTTPException) as error:
+            errors.append(error)
+        return bool(found)
+
+    wait_until(try_it, lambda: errors[-1], seconds=WHOLE_SECONDS)
+    return found[0]
+
+
 def fetch(client: Client, indices: str) -> dict[Key, int]:
-    """Return the number of every record in *indices*."""
+    """Return the number of every record in *indices*.
+
+    Raises:
+        OSError, HTTPException: The server is not there, or does not answer as it should.
+    """
     client.request("POST", f"/{indices}/_refresh")
-    view = client.request("POST", f"/{indices}/_pit", keep_alive="1m").json["id"]
+    opened = client.request("POST", f"/{indices}/_pit", keep_alive="1m")
+    if opened.status != 200:
+        raise ConnectionError(opened.body)
+    view = opened.json["id"]
     found: dict[Key, int] = {}
     body: dict[str, Any] = {"size": 10_000, "sort": ["@timestamp"], "_source": ["message"]}
     while True:
         body["pit"] = {"id": view, "keep_alive": "1m"}
         answer = client.request("POST", "/_search", body)
-        assert answer.status == 200, answer.body
+        if answer.status != 200 or answer.json["_shards"]["failed"]:
+            raise ConnectionError(answer.body)
         hits = answer.json["hits"]["hits"]
         found.update({(hit["_index"], hit["_id"]): _number(hit["_source"]) for hit in hits})
         if len(hits) < body["size"]:
