@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import glob
 import os
 import re
 import stat
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 from logship.settings.model import SourceSettings
 from logship.sources.file.compression import ENDINGS
+from logship.sources.file.globs import expand, refusal
 
 __all__ = ["Found", "Root", "Scan", "is_excluded_by", "names", "scan", "scan_for", "watch_roots"]
 
@@ -71,14 +71,15 @@ def scan(
 
     Args:
         follow_links: ``always``, ``never``, or ``same_owner``: only links that belong to whom the
-            file belongs that they lead to, so that nobody has a foreign file read.
+            file belongs that they lead to, so that nobody has a foreign file read; to folders
+            those of root's, too.
         with_archives: Whether files with the name of an archive are found, too.
     """
     result = Scan()
     look = partial(_look, result, follow_links=follow_links, with_archives=with_archives)
     is_excluded = is_excluded_by(exclude)
     for pattern in patterns:
-        paths = _paths(pattern)
+        paths = expand(pattern, follow_links, result.skipped)
         if exclude:
             paths = [path for path in paths if not is_excluded(path)]
         if not paths:
@@ -137,12 +138,6 @@ def names(patterns: Iterable[str]) -> Callable[[str], object]:
     return re.compile("|".join(fnmatch.translate(text) for text in sorted(texts))).match
 
 
-def _paths(pattern: str) -> list[str]:
-    if not _MAGIC.search(pattern):
-        return [pattern] if os.path.lexists(pattern) else []
-    return sorted(glob.iglob(pattern, recursive=True, include_hidden=False))
-
-
 def _look(
     result: Scan, path: str, *, explicit: bool, follow_links: str, with_archives: bool
 ) -> None:
@@ -155,7 +150,7 @@ def _look(
             return
         result.skipped[path] = error.strerror or str(error)
         return
-    if link is not found and (reason := _refusal(link, found, follow_links)):
+    if link is not found and (reason := refusal(link, found, follow_links)):
         result.skipped[path] = reason
     elif path.endswith(UNREADABLE):
         result.skipped[path] = (
@@ -169,18 +164,6 @@ def _look(
             result.files[key] = Found(path, device, inode, found.st_size, found.st_mtime_ns)
     elif explicit or not stat.S_ISDIR(found.st_mode):
         result.skipped[path] = f"not a regular file but a {_kind(found.st_mode)}"
-
-
-def _refusal(link: os.stat_result, found: os.stat_result, follow_links: str) -> str:
-    """Why a symbolic link is not followed; empty when it is."""
-    if follow_links == "never":
-        return 'a symbolic link, and "follow_links" is never'
-    if follow_links == "same_owner" and link.st_uid != found.st_uid:
-        return (
-            f"a symbolic link of user {link.st_uid} to a file of user {found.st_uid}; "
-            '"follow_links: always" follows it nevertheless'
-        )
-    return ""
 
 
 def _kind(mode: int) -> str:
