@@ -130,7 +130,8 @@ class Catalog:
         composed.add(body or {})
         if stream is not None:
             properties = composed.mappings.setdefault("properties", {})
-            properties.setdefault("@timestamp", {"type": "date"})
+            time_field = properties.get("@timestamp", {"type": "date"})
+            properties["@timestamp"] = {"ignore_malformed": False, **time_field}
             composed.aliases = {}
         mapping = composed.compile()
         limit = int(composed.settings.get("index.mapping.total_fields.limit") or 1000)

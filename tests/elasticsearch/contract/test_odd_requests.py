@@ -249,6 +249,27 @@ def test_clear_no_scroll(client: Client) -> None:
     assert (answer.status, answer.error) == (400, "action_request_validation_exception")
 
 
+def test_time_of_a_stream(client: Client, name: str) -> None:
+    """A stream takes no document without a time, also where mappings forgive everything else."""
+    body = {
+        "index_patterns": [name],
+        "priority": 900,
+        "data_stream": {},
+        "template": {"settings": {"index.mapping.ignore_malformed": True, "number_of_replicas": 0}},
+    }
+    assert client.request("PUT", f"/_index_template/{name}", body).status == 200
+    outcomes = client.create(
+        name, [{"@timestamp": "2026-11-21T00:00:00Z", "n": 1}, {"@timestamp": "none"}, {"n": 1},
+               {"@timestamp": "2026-11-21T00:00:00Z", "n": "none"}]
+    )  # fmt: skip
+    assert [one["status"] for one in outcomes] == [201, 400, 400, 201]
+    (made,) = client.request("GET", f"/{name}/_mapping").json.values()
+    assert made["mappings"]["properties"]["@timestamp"] == {
+        "type": "date",
+        "ignore_malformed": False,
+    }
+
+
 def set_block(client: Client, name: str, block: str, *, value: bool | None) -> None:
     """Block or release an index."""
     answer = client.request("PUT", f"/{name}/_settings", {f"index.blocks.{block}": value})
