@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from logship.cli.lean import without_other_clients
+
 if TYPE_CHECKING:
     from logship.agent import Agent, Summary
     from logship.settings.load import Loaded
@@ -33,10 +35,11 @@ def run_agent(loaded: Loaded, *, once: bool = False, timeout_seconds: float | No
         0; or 3 with *once*, when anything went to dead letters, stayed held or unconfirmed, or
         could not be read.
     """
-    from logship.agent import Agent
+    with without_other_clients():
+        from logship.agent import Agent
     from logship.cli.own_log import set_up_log
 
-    _reuse_large_blocks()
+    _keep_little_of_what_is_freed()
     set_up_log(loaded.settings.log)
     _allow_many_files()
     _say_start(loaded)
@@ -51,19 +54,20 @@ def run_agent(loaded: Loaded, *, once: bool = False, timeout_seconds: float | No
     return INCOMPLETE if once and _is_incomplete(summary) else 0
 
 
-def _reuse_large_blocks() -> None:
-    """Let glibc keep freed blocks of a batch's size instead of unmapping them.
+def _keep_little_of_what_is_freed() -> None:
+    """Let all threads share what glibc keeps of freed memory, and bound it.
 
-    Every bulk body would otherwise be new pages to the kernel, which costs as much as joining
-    it. Elsewhere than with glibc nothing happens.
+    Each would keep its own otherwise. Blocks of a mebibyte, such as longest lines, go back to the
+    system at once. Elsewhere than with glibc nothing happens.
     """
     import ctypes
 
-    trim_threshold, mmap_threshold = -1, -3  # from glibc's malloc.h
+    trim_threshold, mmap_threshold, arena_max = -1, -3, -8  # from glibc's malloc.h
     try:
         libc = ctypes.CDLL(None)
-        libc.mallopt(mmap_threshold, 32 << 20)
-        libc.mallopt(trim_threshold, 64 << 20)
+        libc.mallopt(arena_max, 1)
+        libc.mallopt(mmap_threshold, 1 << 20)
+        libc.mallopt(trim_threshold, 8 << 20)
     except (OSError, AttributeError):
         pass
 
