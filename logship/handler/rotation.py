@@ -59,9 +59,10 @@ class DailyFileHandler(logging.Handler):
         level: int | str = logging.NOTSET,
         now: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(level)
         self._directory = Path(directory)
         self._directory.mkdir(parents=True, exist_ok=True)
+        # Not before: logging closes at exit what it knows, also when the directory was refused.
+        super().__init__(level)
         self._stem, self._dated = stem, dated
         self._max_bytes, self._keep_days, self._now = max_bytes, keep_days, now
         self._names = re.compile(

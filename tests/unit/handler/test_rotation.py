@@ -249,6 +249,22 @@ def test_removed_file_comes_back(handler: DailyFileHandler, tmp_path: Path) -> N
     assert (tmp_path / "combined-2026-11-21.log").read_text() == "two\n"
 
 
+def test_refused_directory(tmp_path: Path) -> None:
+    """A handler that could not be made is nothing that the end of the process stumbles over."""
+    (tmp_path / "file").touch()
+    script = """
+import sys
+from logship.handler.rotation import DailyFileHandler
+try:
+    DailyFileHandler(sys.argv[1], "all", max_bytes=100)
+except FileExistsError:
+    print("refused", flush=True)
+"""
+    command = [sys.executable, "-c", script, tmp_path / "file"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    assert (ended.stdout, ended.stderr) == ("refused\n", "")
+
+
 def test_closed_handler_reopens(handler: DailyFileHandler, tmp_path: Path) -> None:
     """A record after ``close`` is written all the same."""
     handler.handle(record("one"))
