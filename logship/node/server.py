@@ -10,6 +10,7 @@ import sqlite3
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from logship.errors import StateError
 from logship.node.api.aliases import Aliases
@@ -117,7 +118,7 @@ class Node:
         self._runner = web.AppRunner(
             app, access_log=None, auto_decompress=False, handler_cancellation=False,
             max_line_size=65536, max_field_size=16384, keepalive_timeout=75.0,
-            shutdown_timeout=_STOP_SECONDS,
+            shutdown_timeout=_STOP_SECONDS, logger=_wire_log(),
         )  # fmt: skip
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.host, self.port, reuse_address=True)
@@ -185,7 +186,10 @@ class Node:
         if length is not None and length > self._max_content_length:
             raise EmptyReply(413)
         has_body = incoming.can_read_body
-        body = await incoming.read() if has_body else b""
+        try:
+            body = await incoming.read() if has_body else b""
+        except _BROKEN as error:
+            raise _Unreadable from error
         if incoming.headers.get("Content-Encoding", "").lower() == "gzip" and body:
             assert self._store is not None
             packed, limit = body, self._max_content_length
@@ -255,7 +259,25 @@ async def _sweep(contexts: Contexts) -> None:
 
 
 class _Unreadable(Exception):
-    """The body is not what its encoding says."""
+    """The body is not what its encoding says, or ends in the middle."""
+
+
+# What a caller does wrong, or a caller that was killed: no matter of the node.
+_BROKEN = (ConnectionError, web.RequestPayloadError, HttpProcessingError)
+
+
+class _OwnMistakes(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, _BROKEN)
+
+
+def _wire_log() -> logging.Logger:
+    """Return where the server says what went wrong before there was a request."""
+    log = logging.getLogger("logship.node.wire")
+    if not log.filters:
+        log.addFilter(_OwnMistakes())
+    return log
 
 
 def _locked(data_dir: Path) -> int:

@@ -242,3 +242,33 @@ def test_expect_continue_is_answered(node: NodeProcess) -> None:
         assert raw.recv(100).startswith(b"HTTP/1.1 100 Continue")
         raw.sendall(_BULK.encode())
         assert b'"errors":false' in b"".join(iter(lambda: raw.recv(65536), b""))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        b"POST /_bulk HTTP/1.1\r\nhost: localhost\r\ncontent-length: -5\r\n\r\n",
+        b"POST /_bulk HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\n"
+        b"content-type: application/x-ndjson\r\n\r\n{",
+        b"POST /_bulk HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n"
+        b"content-type: application/x-ndjson\r\n\r\nzz\r\n",
+        b"POST /_bulk HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n"
+        b"content-type: application/x-ndjson\r\n\r\n5\r\n{",
+    ],
+)
+def test_whoever_speaks_no_http_leaves_no_trace(sent: bytes) -> None:
+    """What cannot be read, or ends in the middle, is the caller's matter: the node says nothing."""
+    with NodeProcess() as node:
+        with socket.create_connection(("127.0.0.1", node.port)) as connection:
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            connection.settimeout(10)
+            while connection.recv(65536):
+                pass
+        assert get(f"{node.url}/").status == 200
+    assert len(node.errors.splitlines()) == 1, node.errors
