@@ -21,6 +21,7 @@ from logship.model import BatchResult, Document, Documents, Refusal
 from logship.pipeline.held import Held
 from logship.pipeline.held_groups import of_record
 from logship.pipeline.keeping import Keeping
+from logship.pipeline.reports import Nobody
 from logship.pipeline.rescues import Rescued, Rescues
 from logship.pipeline.sizes import Sizes
 from logship.pipeline.slots import Slots
@@ -297,7 +298,9 @@ class Delivery:
 
     def _delivered(self, documents: Documents) -> None:
         self._pay(documents)
-        self.totals.delivered += len(documents)
+        self.totals.delivered += sum(
+            count for receipt, count in documents.runs if not isinstance(receipt, Nobody)
+        )
         self.totals.rescued += sum(
             isinstance(of_record(receipt), Rescued) for receipt, _ in documents.runs
         )

@@ -9,7 +9,7 @@ rather lose old records than be late, or whose files are deleted before a long o
   have their index and id, so one that is sent twice is stored once. They come in any order, and
   not before half of the buffer is free, so that what is read meanwhile finds room.
 
-What was dropped is reported as one document as soon as there is room for it.
+What was dropped is reported as one document when half of the buffer is free, or after a minute.
 """
 
 from __future__ import annotations
@@ -18,71 +18,28 @@ import asyncio
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Literal
 
 from logship.buffer import Buffer
-from logship.ids import counter_id, handler_prefix
 from logship.interfaces import Clock
-from logship.model import EXPIRED_HEAD, Documents, action_head
-from logship.schema.drop_report import REPORTS_LOGGER, drop_report
-from logship.schema.ecs import to_ecs
-from logship.schema.encode import encode_record
-from logship.schema.times import utc_text
-from logship.settings.model import IndexSettings, Schema, Settings
-from logship.sinks.index_names import IndexNames
+from logship.model import EXPIRED_HEAD, Documents
+from logship.pipeline.reports import Reports
+from logship.settings.model import Settings
 from logship.spool import Spool
 from logship.spool.envelope import envelopes
 
-__all__ = ["Overflow", "Reports", "SpoolIntake", "size_of_spool"]
+__all__ = ["Overflow", "SpoolIntake", "size_of_spool"]
 
 log = logging.getLogger(__name__)
 
 BUFFER_FULL = "buffer_full"
 LOOK_SECONDS = 1.0
+REPORT_SECONDS = 60.0
 WAIT_SECONDS = 0.25
 SAY_AGAIN_SECONDS = 60.0
-
-
-class Reports:
-    """Makes the documents that say what was dropped."""
-
-    def __init__(
-        self, index: IndexSettings, schema: Schema, *, host_name: str, clock: Clock
-    ) -> None:
-        self._names, self._schema = IndexNames.of(index), schema
-        self._host_name, self._clock = host_name, clock
-        self._prefix, self._count = handler_prefix(), 0
-
-    def make(self, by_reason: Mapping[str, int], first: float, last: float) -> Documents:
-        """Return the report of what was dropped between *first* and *last*, epoch seconds."""
-        now = utc_text(self._clock.time())
-        text, fields = drop_report(by_reason, first, last)
-        record = {
-            "@timestamp": now,
-            "level": "WARNING",
-            "logger": REPORTS_LOGGER,
-            "message": text,
-            "host.name": self._host_name,
-            "extra": fields,
-        }
-        index = self._names.name(now[: self._names.key_length], record)
-        if self._schema == "ecs":
-            to_ecs(record)
-        id_ = counter_id(self._count)
-        self._count += 1
-        head = action_head(index, self._prefix.encode(), with_id=True)
-        columns = ([head], [id_], [b""], [b""], [encode_record(record)[1:]])
-        return Documents.of(columns, self._clock.monotonic(), [(_Nobody(), 1)])
-
-
-class _Nobody:
-    """Nobody reads a report again: nothing is owed for it."""
-
-    def settle(self, count: int) -> None:
-        """Nothing to be done."""
 
 
 class Overflow:
@@ -118,7 +75,7 @@ class Overflow:
         self._max_bytes, self._pool = max_bytes, pool
         self._writing = asyncio.Lock()
         self._counts: Counter[str] = Counter()
-        self._first = self._last = 0.0
+        self._first = self._last = self._unreported = 0.0
         self._say_after = {"dropping": float("-inf"), "spooling": float("-inf"),
                            "waiting": float("-inf")}  # fmt: skip
 
@@ -173,17 +130,32 @@ class Overflow:
         """Report what was dropped, and hand over what was put aside, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            if not self._buffer.is_full:
-                await self.settle()
+            await self.look()
+
+    async def look(self) -> None:
+        """Do what it is time for: an outage ends in one report, a long one has one a minute."""
+        buffer, now = self._buffer, self._clock.monotonic()
+        if not buffer.is_full:
+            await self._hand_over()
+        if 2 * buffer.used_bytes <= buffer.max_bytes or now >= self._unreported + REPORT_SECONDS:
+            self._report()
 
     async def settle(self) -> None:
         """Report what was dropped so far, and let what was put aside be shipped."""
+        await self._hand_over()
+        self._report()
+
+    async def _hand_over(self) -> None:
         async with self._writing:
             await asyncio.get_running_loop().run_in_executor(self._pool, self._spool.finish)
+
+    def _report(self) -> None:
+        """Put a report into the buffer, full or not; as it was not put there, it is not dropped."""
         if self._counts:
             report = self._reports.make(self._counts, self._first, self._last)
             self._counts = Counter()
-            await self._buffer.put(report)
+            self._buffer.charge(report.size_bytes, len(report))
+            self._buffer.requeue(report, since=self._clock.monotonic())
 
     def close(self) -> None:
         """Let others have what was put aside. Nothing may be under way."""
@@ -199,7 +171,7 @@ class Overflow:
     def _drop(self, documents: Documents) -> None:
         count = len(documents)
         if not self._counts:
-            self._first = self._clock.time()
+            self._first, self._unreported = self._clock.time(), self._clock.monotonic()
         self._last = self._clock.time()
         self._counts[BUFFER_FULL] += count
         self._on_dropped(count)

@@ -13,6 +13,8 @@ from logship.buffer import Buffer
 from logship.interfaces import DeadLetters
 from logship.model import BatchResult, Documents, Refusal
 from logship.pipeline import Delivery
+from logship.pipeline.reports import Reports
+from logship.settings.model import IndexSettings
 from tests.support.fakes import (
     Answer,
     FakeClock,
@@ -110,6 +112,27 @@ def test_delivered_documents_are_paid_for() -> None:
         assert sorted(bench.sink.batches) == [[0, 1, 2], [3, 4, 5], [6]]
         assert bench.delivery.totals.delivered == 7
         assert bench.delivery.totals.retried == 0
+
+    run(work)
+
+
+def test_reports_are_no_records() -> None:
+    """What delivery itself has to say is stored, and not counted among what was delivered."""
+
+    async def work() -> None:
+        bench = Bench()
+        await bench.put(2)
+        reports = Reports(IndexSettings(), "flat", host_name="here", clock=bench.clock)
+        report = reports.make({"buffer_full": 1}, 0.0, 1.0)
+        bench.buffer.charge(report.size_bytes, 1)
+        bench.buffer.requeue(report, since=0.0)
+        bench.sink.write = take  # type: ignore[method-assign]
+        await bench.finish()
+        assert bench.delivery.totals.delivered == 2
+
+    async def take(documents: Documents) -> BatchResult:
+        assert len(documents) == 3
+        return BatchResult(delivered=range(3))
 
     run(work)
 

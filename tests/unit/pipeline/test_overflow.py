@@ -11,7 +11,8 @@ import pytest
 
 from logship.buffer import Buffer
 from logship.model import Documents, action_head
-from logship.pipeline.overflow import Overflow, Reports, SpoolIntake
+from logship.pipeline.overflow import Overflow, SpoolIntake
+from logship.pipeline.reports import Reports
 from logship.settings.model import IndexSettings
 from tests.support.fakes import FakeClock, FakeReceipt, make_documents, numbers_of
 
@@ -136,6 +137,29 @@ def test_report_says_how_many_why_and_when(tmp_path: Path, pool: ThreadPoolExecu
         assert (extra["dropped_records"], extra["dropped_by_reason"]) == (5, {"buffer_full": 5})
         assert extra["dropped_first"] < extra["dropped_last"] == record["@timestamp"]
         reports.settle()
+
+    run(work)
+
+
+def test_outage_ends_in_one_report(tmp_path: Path, pool: ThreadPoolExecutor) -> None:
+    """While records are dropped there is one report a minute, and none of them is dropped."""
+
+    async def work() -> None:
+        setting = Setting("drop_oldest", tmp_path, pool)
+        for _ in range(130):
+            await put(setting, 4, 4)
+            setting.clock.advance(1.0)
+            await setting.overflow.look()
+        left = setting.take()
+        setting.buffer.release(left.size_bytes, len(left))
+        await setting.overflow.look()
+        await setting.overflow.look()
+        found = [orjson.loads(left.document(i).source) for i in range(len(left))]
+        last = setting.take()
+        found.append(orjson.loads(last.document(0).source))
+        reported = [one["extra"]["dropped_records"] for one in found if "extra" in one]
+        assert len(reported) == 3
+        assert sum(reported) == setting.dropped == 130 * 8 - len([1 for one in found if "n" in one])
 
     run(work)
 
