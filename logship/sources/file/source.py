@@ -18,9 +18,10 @@ from logship.sources.file.archives import Archives
 from logship.sources.file.complaints import Complaints
 from logship.sources.file.content import FileContent
 from logship.sources.file.context import Counts, SourceContext
-from logship.sources.file.discovery import Found, Root, Scan, names, scan_for, watch_roots
+from logship.sources.file.discovery import Found, Scan, names, scan_for, watch_roots
 from logship.sources.file.idle import LATELY_SECONDS, Idle
 from logship.sources.file.known import Guess, KnownContents
+from logship.sources.file.notices import Notices
 from logship.sources.file.open_files import OpenFiles
 from logship.sources.file.opener import Opener
 from logship.sources.file.opening import readable
@@ -32,7 +33,6 @@ from logship.sources.file.seeding import Seeding
 from logship.sources.file.starting import Starter
 from logship.sources.file.tailer import Tailer
 from logship.sources.file.unseen import Unseen
-from logship.sources.file.watcher import MODIFIED, Watcher
 
 __all__ = ["FileSource"]
 
@@ -94,13 +94,11 @@ class FileSource:
         self._reader = Reader(context, self._starter, self._recovery)
         self._idle = Idle(context, self._opener)
         self._wake = asyncio.Event()
-        self._changed: set[tuple[int, str]] = set()
-        self._reopen: set[str] = set()
+        self._notices = Notices(context, self._wake.set)
         self._look_by = 0.0  # when the folders are to be looked at, besides every scan_interval
         self._no_look_before = 0.0
         self._are_named = names(settings.paths)
         self._stop_by: float | None = None
-        self._watcher: Watcher | None = None
 
     def _looked_after_since(self, store: CheckpointStore) -> float:
         """Since when no file of this source may have come and gone unseen, in epoch seconds.
@@ -163,9 +161,7 @@ class FileSource:
         try:
             await self._run(ingest)
         finally:
-            if self._watcher is not None:
-                self._watcher.stop()
-                self._watcher = None
+            self._notices.stop()
             await self._archives.close()
             for tailer in self._open_files:
                 await self._reader.close(tailer)
@@ -189,8 +185,9 @@ class FileSource:
                 next_scan = after + self.settings.scan_interval_seconds
                 self._no_look_before = after + SCAN_SHARE * (after - now)
                 next_poll = min(next_poll, after + POLL_SECONDS)
-            self._take_changes()
-            await self._reopen_changed(ingest)
+            self._notices.take()
+            if paths := self._notices.to_reopen():
+                await self._idle.reopen(paths, ingest)
             if now >= next_poll:
                 next_poll = now + POLL_SECONDS if self._poll() else next_scan
             if self._open_files.ready:
@@ -233,45 +230,6 @@ class FileSource:
     def _look_again(self, after_seconds: float = 0.0) -> None:
         self._look_by = min(self._look_by, self._clock.monotonic() + after_seconds)
 
-    def _notified(self, loop: asyncio.AbstractEventLoop, changes: set[tuple[int, str]]) -> None:
-        """Called on the watcher's thread."""
-        try:
-            loop.call_soon_threadsafe(self._note_changes, changes)
-        except RuntimeError:  # the loop is closed: nobody is interested any more
-            pass
-
-    def _note_changes(self, changes: set[tuple[int, str]]) -> None:
-        self._changed |= changes
-        self._wake.set()
-
-    def _take_changes(self) -> None:
-        changed, self._changed = self._changed, set()
-        elsewhere = False
-        for change, path in changed:
-            tailer = self._open_files.at(path)
-            if tailer is not None:
-                self._open_files.make_ready(tailer)
-                if change != MODIFIED:
-                    self._look_again()
-            elif change == MODIFIED and self._parking.at(path) is not None:
-                self._reopen.add(path)
-            elif self._are_named(path) or self._leads_to_files(path):
-                self._look_again()
-            else:
-                elsewhere = True
-        if elsewhere:  # perhaps a writer that goes on in a file that was renamed
-            for tailer in self._open_files:
-                if tailer.gone_since is not None:
-                    self._open_files.make_ready(tailer)
-
-    def _leads_to_files(self, path: str) -> bool:
-        return any(pattern.startswith(f"{path}/") for pattern in self.settings.paths)
-
-    async def _reopen_changed(self, ingest: Ingest) -> None:
-        paths, self._reopen = self._reopen, set()
-        if paths:
-            await self._idle.reopen(paths, ingest)
-
     def _poll(self) -> bool:
         """Look at files that grew lately, or lie elsewhere now, whether notified or not.
 
@@ -284,16 +242,6 @@ class FileSource:
                 self._open_files.make_ready(tailer)
         return self._open_files.ready > 0
 
-    def _watch(self, roots: Sequence[Root]) -> None:
-        if self._once:
-            return
-        if self._watcher is not None:
-            if self._watcher.roots == roots:
-                return
-            self._watcher.stop()
-        loop = asyncio.get_running_loop()
-        self._watcher = Watcher(roots, partial(self._notified, loop))
-
     # Looking around
 
     async def _look_around(self, ingest: Ingest) -> None:
@@ -301,7 +249,7 @@ class FileSource:
         found = await self._in_thread(partial(scan_for, settings))
         roots = await self._in_thread(partial(watch_roots, settings.paths))
         self._complain(found)
-        self._watch(roots)
+        self._notices.watch(roots)
         unseen = await self._in_thread(partial(self._unseen.find, list(found.files.values())))
         self._starter.looked(found.files)
         self._archives.keep({*found.files, *(file.key for file in unseen)})
@@ -398,7 +346,7 @@ class FileSource:
 
     async def _make_room(self, ingest: Ingest) -> bool:
         """Give every open file its turn, then close those at their end; False: of no use."""
-        self._take_changes()
+        self._notices.take()
         before, has_read = len(self._open_files), False
         for _ in range(self._open_files.ready):
             has_read |= await self._reader.turn(ingest)
