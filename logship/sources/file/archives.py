@@ -14,8 +14,8 @@ from logship.sources.file.archive import Archive, is_half_written
 from logship.sources.file.context import SourceContext
 from logship.sources.file.copies import begins_alike
 from logship.sources.file.discovery import Found
+from logship.sources.file.guess import Guess
 from logship.sources.file.identity import Candidate, verifies
-from logship.sources.file.known import Guess
 from logship.sources.file.log_file import LogFile
 from logship.sources.file.opening import open_log_file, readable
 from logship.sources.file.parking import ParkedFile

@@ -7,7 +7,7 @@ from functools import partial
 
 from logship.interfaces import Ingest
 from logship.sources.file.context import SourceContext
-from logship.sources.file.known import Guess
+from logship.sources.file.guess import Guess
 from logship.sources.file.opener import Opener
 from logship.sources.file.opening import take_up
 from logship.sources.file.parking import DESCRIPTORS, ParkedFile

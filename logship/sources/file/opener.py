@@ -15,8 +15,8 @@ from logship.sources.file.archives import Archives
 from logship.sources.file.context import SourceContext
 from logship.sources.file.copies import begins_alike, goes_on
 from logship.sources.file.discovery import Found
+from logship.sources.file.guess import Guess
 from logship.sources.file.identity import Candidate
-from logship.sources.file.known import Guess
 from logship.sources.file.opening import Opened, readable, take_up
 from logship.sources.file.parking import DESCRIPTORS, ParkedFile
 from logship.sources.file.recovery import Recovery

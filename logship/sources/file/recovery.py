@@ -11,8 +11,8 @@ from logship.sources.file.archives import report_damage
 from logship.sources.file.context import SourceContext
 from logship.sources.file.copies import find_copy
 from logship.sources.file.discovery import Scan
+from logship.sources.file.guess import Guess
 from logship.sources.file.identity import Candidate
-from logship.sources.file.known import Guess
 from logship.sources.file.opening import readable, take_up
 from logship.sources.file.starting import Starter
 from logship.sources.file.surroundings import Surroundings

@@ -19,8 +19,9 @@ from logship.sources.file.complaints import Complaints
 from logship.sources.file.content import FileContent
 from logship.sources.file.context import Counts, SourceContext
 from logship.sources.file.discovery import Found, Scan, names, scan_for, watch_roots
+from logship.sources.file.guess import Guess
 from logship.sources.file.idle import LATELY_SECONDS, Idle
-from logship.sources.file.known import Guess, KnownContents
+from logship.sources.file.known import KnownContents
 from logship.sources.file.notices import Notices
 from logship.sources.file.open_files import OpenFiles
 from logship.sources.file.opener import Opener

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from logship.checkpoints.rows import FileRow
 from logship.ids import TAIL_BYTES, tail_digest
+from logship.sources.file.guess import Guess
 from logship.sources.file.identity import (
     BLOCK_BYTES,
     Candidate,
@@ -21,7 +22,6 @@ from logship.sources.file.identity import (
     recognise,
     verifies,
 )
-from logship.sources.file.known import Guess
 
 
 def reader(data: bytes) -> Callable[[int, int], bytes]:
