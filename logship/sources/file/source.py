@@ -121,11 +121,6 @@ class FileSource:
         return len(self._open_files)
 
     @property
-    def parked_files(self) -> int:
-        """How many files are read to their end and closed until they change."""
-        return len(self._parking)
-
-    @property
     def read_bytes(self) -> int:
         """Bytes so far that were read."""
         return self._counts.read_bytes
@@ -157,6 +152,10 @@ class FileSource:
         Raises:
             OSError, sqlite3.Error: The state folder or the files' system failed; what was
                 read before is safe, and the source can be run again.
+
+
+        Cancelled, its files are closed, and what was not put into the buffer is read again by the
+        next run. Marks may be durable by then that nothing was sent by: that run goes by them.
         """
         self._look_again()
         try:
