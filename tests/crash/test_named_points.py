@@ -55,6 +55,10 @@ def kill_when(process: AgentProcess, holds: Callable[[], object]) -> None:
     process.kill()
 
 
+def kill_at_the_store(process: AgentProcess) -> None:
+    kill_when(process, lambda: waits_for_the_store(process))
+
+
 def test_after_reading_while_the_batch_waits(make_scene: MakeScene) -> None:
     """What was read and is not sent is read again."""
     scene = make_scene(delivery={"batch_age": "1h"})
@@ -92,9 +96,7 @@ def test_after_sending_before_the_answer(make_scene: MakeScene) -> None:
     scene = make_scene()
     scene.write()
     for fault in ("", "cut", "hang", "503", "throttle", "garbage"):
-        with scene.agent() as process:
-            scene.arrive()
-            scene.confirmed()
+        with scene.agent_at_rest() as process:
             before = scene.offset()
             scene.fake.script.append(fault)
             scene.fake.on_bulk = process.process.kill
@@ -110,9 +112,7 @@ def test_after_the_answer_before_the_save(make_scene: MakeScene, is_settled: boo
     """Killed as the answer goes out, or when the next request shows that it was taken in."""
     scene = make_scene(delivery={"batch_records": 100, "max_in_flight": 1})
     scene.write()
-    with scene.agent() as process:
-        scene.arrive()
-        scene.confirmed()
+    with scene.agent_at_rest() as process:
         before, bulks = scene.offset(), scene.fake.bulks
         with scene.store_locked():  # so that no save can be in time
             if is_settled:
@@ -137,14 +137,12 @@ def test_in_the_save_that_waits(make_scene: MakeScene) -> None:
     """Everything is delivered, and the transaction that says so has not begun."""
     scene = make_scene()
     scene.write()
-    with scene.agent() as process:
-        scene.arrive()
-        scene.confirmed()
+    with scene.agent_at_rest() as process:
         before = scene.offset()
         with scene.store_locked():
             scene.write(MANY)
             scene.arrive()
-            kill_when(process, lambda: waits_for_the_store(process))
+            kill_at_the_store(process)
     assert scene.offset() == before
     scene.exactly_once()
     assert sum(scene.fake.copies.values()) == 1 + 2 * MANY
@@ -157,9 +155,7 @@ def test_in_the_save_that_is_written(make_scene: MakeScene, tmp_path: Path) -> N
     confirmed = 0
     for _ in range(3):
         scene.write()
-        with scene.agent() as process:
-            scene.arrive()
-            scene.confirmed()
+        with scene.agent_at_rest() as process:
             before = log.stat()
             scene.write(MANY)
             kill_when(process, lambda: log.stat() != before)  # noqa: B023
@@ -173,12 +169,10 @@ def test_while_a_new_file_is_noted(make_scene: MakeScene) -> None:
     """Nothing of a file is sent before its seed is durable."""
     scene = make_scene()
     scene.write(name="known.log")
-    with scene.agent() as process:
-        scene.arrive()
-        scene.confirmed("known.log")
+    with scene.agent_at_rest("known.log") as process:
         with scene.store_locked():
             scene.write(MANY)
-            kill_when(process, lambda: waits_for_the_store(process))
+            kill_at_the_store(process)
         assert len(scene.fake.documents) == 1
     assert len(scene.rows("SELECT 1 FROM files")) == 1
     scene.exactly_once()
@@ -194,7 +188,7 @@ def test_while_a_split_is_noted(make_scene: MakeScene) -> None:
         scene.confirmed()
         with scene.store_locked():
             _append(log, "begun and ")
-            kill_when(process, lambda: waits_for_the_store(process))
+            kill_at_the_store(process)
         assert len(scene.fake.documents) == 1
     assert not scene.rows("SELECT 1 FROM split_marks")
     _append(log, "ended\n")
@@ -226,9 +220,7 @@ def test_while_a_day_is_noted(make_scene: MakeScene, tmp_path: Path) -> None:
     log, aside = scene.logs / "app.log", tmp_path / "aside.log"
     scene.write()
     scene.write(name="known.log")
-    with scene.agent() as process:
-        scene.arrive()
-        scene.confirmed()
+    with scene.agent_at_rest() as process:
         before = scene.offset()
         scene.fake.on_answered = process.process.kill
         scene.write(MANY)
@@ -241,7 +233,7 @@ def test_while_a_day_is_noted(make_scene: MakeScene, tmp_path: Path) -> None:
         wait_for(process, lambda: len(_days(scene)) == 3)
         with scene.store_locked():
             aside.rename(log)
-            kill_when(process, lambda: waits_for_the_store(process))
+            kill_at_the_store(process)
     assert len(_days(scene)) == 3
     assert scene.offset() == before
     scene.exactly_once()
@@ -262,9 +254,7 @@ def test_while_it_ends(make_scene: MakeScene, point: str) -> None:
     """Killed after SIGTERM, while a server that hangs has what was read."""
     scene = make_scene()
     scene.write()
-    with scene.agent() as process:
-        scene.arrive()
-        scene.confirmed()
+    with scene.agent_at_rest() as process:
         scene.fake.fault = "hang"
         bulks = scene.fake.bulks
         scene.write(MANY)
@@ -284,14 +274,12 @@ def test_in_the_last_save(make_scene: MakeScene) -> None:
     """Killed when everything is delivered after SIGTERM and only the last save is missing."""
     scene = make_scene()
     scene.write()
-    with scene.agent() as process:
-        scene.arrive()
-        scene.confirmed()
+    with scene.agent_at_rest() as process:
         before = scene.offset()
         with scene.store_locked():
             process.signal(signal.SIGTERM)
             scene.write(MANY)
             scene.arrive()
-            kill_when(process, lambda: waits_for_the_store(process))
+            kill_at_the_store(process)
     assert scene.offset() == before
     scene.exactly_once()

@@ -55,6 +55,14 @@ class Scene:
         command = ("run", "-c", self._settings, *flags)
         return AgentProcess(*command, log=self._log, wrapper=wrapper)
 
+    @contextmanager
+    def agent_at_rest(self, name: str = "app.log") -> Iterator[AgentProcess]:
+        """Run an agent that has delivered every line so far, and confirmed those of a file."""
+        with self.agent() as process:
+            self.arrive()
+            self.confirmed(name)
+            yield process
+
     def write(self, count: int = 1, name: str = "app.log") -> None:
         """Append *count* lines at once."""
         with (self.logs / name).open("ab", buffering=0) as file:
