@@ -44,6 +44,7 @@ class ElasticFake:
         documents: (index, id) → the document, as created.
         copies: How often each (index, id) was sent and understood.
         bulks: Bulk requests so far, faults included.
+        refuse: Tells for what (status, error type) a document is refused; None stores it.
         on_bulk: Called when a bulk request has come, before anything is stored.
         on_answered: Called when a bulk request was stored and its answer is on its way.
         requests: All requests so far, as ``METHOD path``.
@@ -57,6 +58,7 @@ class ElasticFake:
         self.requests: list[str] = []
         self.fault = ""
         self.script: deque[str] = deque()
+        self.refuse: Callable[[dict[str, Any]], tuple[int, str] | None] = lambda document: None
         self.on_bulk: Callable[[], None] | None = None
         self.on_answered: Callable[[], None] | None = None
         self.port = 0
@@ -179,8 +181,11 @@ class ElasticFake:
             self.copies[key] += 1
             if key in self.documents:
                 items.append(CONFLICT)
+            elif why := self.refuse(document := orjson.loads(source)):
+                error = {"type": why[1], "reason": "because"}
+                items.append(orjson.dumps({"create": {"status": why[0], "error": error}}))
             else:
-                self.documents[key] = orjson.loads(source)
+                self.documents[key] = document
                 items.append(ACCEPTED)
         return items
 
