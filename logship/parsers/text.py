@@ -7,13 +7,26 @@ from typing import Any
 
 __all__ = ["decode", "parse_text"]
 
+_TIME = (
+    r"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
+    r"(?: ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?))?"
+)
+_LEVEL = r"TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?|FATAL|SEVERE|EMERG|ALERT"
+_BETWEEN = r"[\s|,:;-]"
 _HEAD = re.compile(
-    r"\[?(?P<time>\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
-    r"(?: ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?))?)\]?(?=[\s\]|,:;-]|$)"
-    r"(?:[\s|,:;-]*[\[<(]?(?P<level>TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?"
-    r"|FATAL|SEVERE|EMERG|ALERT)[\]>)]?(?=[\s|,:;\]-]|$))?",
+    rf"\[?(?P<time>{_TIME})\]?(?=[\s\]|,:;-]|$)"
+    # A thread or a process in brackets, or Python's " - name - ", may come before the level.
+    rf"(?:(?:{_BETWEEN}*\[[^\[\]]{{1,100}}\]| - \S{{1,100}} -)??"
+    rf"{_BETWEEN}*[\[<(]?(?P<level>{_LEVEL})[\]>)]?(?=[\s|,:;\]-]|$))?",
     re.IGNORECASE | re.ASCII,
 ).match
+_LEVEL_FIRST = re.compile(
+    rf"[\[<(]?(?P<level>{_LEVEL})[\]>)]?{_BETWEEN}{{1,20}}"
+    rf"\[?(?P<time>{_TIME})\]?(?=[\s\]|,:;-]|$)",
+    re.IGNORECASE | re.ASCII,
+).match
+_COLOR = re.compile(r"\x1b\[[0-9;]*m").sub
+_HEAD_CHARACTERS = 400
 INVALID_UTF8 = "invalid_utf8"
 
 
@@ -29,11 +42,13 @@ def parse_text(line: bytes) -> dict[str, Any]:
     """Return a record with the line as ``message``.
 
     A time (ISO 8601 and its everyday variants) at the very beginning also becomes
-    ``@timestamp``, and a level name right after it ``level``; both stay in the message.
+    ``@timestamp``, and a level name after it, or right before, ``level``; both stay in the
+    message, as do a terminal's colours, which are looked through.
     """
     text, replaced = decode(line)
     record: dict[str, Any] = {"message": text}
-    head = _HEAD(text)
+    beginning = text if "\x1b" not in text else _COLOR("", text[:_HEAD_CHARACTERS])
+    head = _HEAD(beginning) or _LEVEL_FIRST(beginning)
     if head is not None:
         record["@timestamp"] = head["time"]
         if head["level"]:

@@ -104,7 +104,21 @@ def test_auto_names_torn_json() -> None:
     ("line", "time", "level"),
     [
         ("2026-11-21T10:00:00.123Z INFO x", "2026-11-21T10:00:00.123Z", "INFO"),
-        ("2026-11-21 10:00:00,123 - root - ERROR", "2026-11-21 10:00:00,123", None),
+        ("2026-11-21 10:00:00,123 - root - ERROR - x", "2026-11-21 10:00:00,123", "ERROR"),
+        ("2026-11-21 10:00:00,123 - root - x ERROR", "2026-11-21 10:00:00,123", None),
+        ("2026-11-21 10:00:00,123 [main] INFO  a.B - x", "2026-11-21 10:00:00,123", "INFO"),
+        ("2026-11-21 10:00:00.1 [http-nio-1 x] WARN a", "2026-11-21 10:00:00.1", "WARN"),
+        ("2026-11-21 10:00:00.123 UTC [7] ERROR:  x", "2026-11-21 10:00:00.123 UTC", "ERROR"),
+        ("2026-11-21 10:00:00 [a] [b] ERROR", "2026-11-21 10:00:00", None),
+        ("2026-11-21 10:00:00 [a] no ERROR", "2026-11-21 10:00:00", None),
+        ("ERROR 2026-11-21 10:00:00,123 views", "2026-11-21 10:00:00,123", "ERROR"),
+        ("[INFO] [2026-11-21 10:00:00] x", "2026-11-21 10:00:00", "INFO"),
+        ("\x1b[32m2026-11-21 10:00:00\x1b[0m \x1b[1;31mERROR\x1b[0m x",
+         "2026-11-21 10:00:00", "ERROR"),
+        ("2026-11-21 10:00:00 \x1b[1mINFO\x1b[0m x", "2026-11-21 10:00:00", "INFO"),
+        ("\x1b[2m2026-11-21T10:00:00Z\x1b[0m \x1b[32m INFO\x1b[0m x",
+         "2026-11-21T10:00:00Z", "INFO"),
+        ("2026-11-21 10:00:00 x \x1b[31mred\x1b[0m", "2026-11-21 10:00:00", None),
         ("[2026-11-21 10:00:00] [error] x", "2026-11-21 10:00:00", "error"),
         ("2026/11/21 10:00:00 +0100 WARN: x", "2026/11/21 10:00:00 +0100", "WARN"),
         ("2026-11-21T10:00:00+01:00|FATAL|x", "2026-11-21T10:00:00+01:00", "FATAL"),
@@ -117,11 +131,11 @@ def test_auto_names_torn_json() -> None:
         ("INFO x", None, None),
         ("", None, None),
     ],
-)
+)  # fmt: skip
 def test_time_and_level_at_the_beginning_of_text(
     line: str, time: str | None, level: str | None
 ) -> None:
-    """A time at the very beginning is found, and a level after it; the message keeps both."""
+    """A time at the very beginning is found, and a level beside it; the message keeps both."""
     record = parse_text(line.encode())
     assert record.pop("message") == line
     assert (record.pop("@timestamp", None), record.pop("level", None)) == (time, level)
