@@ -203,7 +203,7 @@ def take_over(
         routing is durable.
     """
     names = {one.name for one in settings.sources}
-    new = Routing.of(settings, source)
+    new = Routing.of(settings, source, host_name)
     kept = _kept(store, source.name, source.name)
     before = sorted({name for name, path in store.others(names) if is_named(path)})
     for name in before:

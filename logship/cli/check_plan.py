@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from logship.host import known_host_id
+from logship.host import host_name, known_host_id
 from logship.settings.load import Loaded
 from logship.settings.model import (
     ElasticsearchSettings,
@@ -121,7 +121,7 @@ def _authentication(settings: ElasticsearchSettings) -> str:
 def _example_index(settings: Settings, now: datetime) -> str:
     names = IndexNames(settings.index.name, settings.index.timezone)
     key = now.astimezone(UTC).isoformat()[: names.key_length]
-    return names.name(key, settings.sources[0].fields)
+    return names.name(key, {"host.name": host_name(os.environ), **settings.sources[0].fields})
 
 
 def _host_id(settings: Settings) -> str:

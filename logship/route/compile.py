@@ -245,22 +245,27 @@ class Route:
     def _place(self, record: Record, state: RouteState) -> bytes:
         """Return the head for *record*, giving it a time when it has no usable one."""
         time = record.get("@timestamp")
-        head = self._head(time, state, record) if isinstance(time, str) else None
+        named = self._with_host(record) if self._names.has_fields else record
+        head = self._head(time, state, named) if isinstance(time, str) else None
         if head is not None:
             state.last_time = time
             return head
         if time is not None:
             move_to_extra(record, "@timestamp", time)
         time = state.last_time
-        head = self._head(time, state, record) if time else None
+        head = self._head(time, state, named) if time else None
         if head is not None:
             add_tag(record, "time_inherited")
         else:
             time = self._time_of_reading(state.day[:10])
             add_tag(record, "time_of_reading")
-            head = self._head_of_reading(state, record)
+            head = self._head_of_reading(state, named)
         record["@timestamp"] = time
         return head
+
+    def _with_host(self, record: Record) -> Record:
+        """What decides names: the host's is only put before the record's bytes later on."""
+        return record if HOST in record else {**record, HOST: self._host_name}
 
     def _head_of_reading(self, state: RouteState, record: Record) -> bytes:
         """Return the head for the mark's day: the index may not depend on the attempt."""

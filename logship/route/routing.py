@@ -56,6 +56,7 @@ class Routing:
         processors: Of all sources; the source's own come first.
         schema: How fields are named where they are stored.
         ids: Whether ids are stable.
+        host_name: What records that name no host get; None when that was not kept.
     """
 
     source: SourceSettings
@@ -63,12 +64,18 @@ class Routing:
     processors: tuple[ProcessorSettings, ...]
     schema: Schema
     ids: Literal["stable", "none"]
+    host_name: str | None
 
     @classmethod
-    def of(cls, settings: Settings, source: SourceSettings) -> Routing:
+    def of(cls, settings: Settings, source: SourceSettings, host_name: str) -> Routing:
         """Return the routing of *source*, which is one of *settings*."""
         return cls(
-            source, settings.index, settings.processors, settings.schema, settings.delivery.ids
+            source,
+            settings.index,
+            settings.processors,
+            settings.schema,
+            settings.delivery.ids,
+            host_name,
         )
 
     @classmethod
@@ -93,6 +100,7 @@ class Routing:
                 _processors(kept["processors"]),
                 kept["schema"],
                 kept["ids"],
+                kept.get("host_name"),
             )
         except (LookupError, TypeError, ValueError) as error:
             raise RoutingError(f"it is not readable ({error!r})") from error
@@ -107,6 +115,7 @@ class Routing:
                 "processors": [asdict(one) for one in self.processors],
                 "schema": self.schema,
                 "ids": self.ids,
+                "host_name": self.host_name,
             },
             default=_plain,
         )
@@ -125,6 +134,9 @@ class Routing:
     def compiled(self, *, host_name: str, clock: Clock) -> Route | AutoRoute:
         """Return the route.
 
+        Args:
+            host_name: Stands in where that of the routing was not kept.
+
         Raises:
             RoutingError: There are settings of which no route can be made.
         """
@@ -133,7 +145,7 @@ class Routing:
                 self.source,
                 self.index,
                 self.processors,
-                host_name=host_name,
+                host_name=host_name if self.host_name is None else self.host_name,
                 clock=clock,
                 stable_ids=self.ids == "stable",
                 schema=self.schema,
@@ -148,6 +160,8 @@ class Routing:
             yield f"index.{name.removesuffix('_seconds')}", index[name]
         yield "schema", kept["schema"]
         yield "delivery.ids", kept["ids"]
+        is_named = "{" in index["name"] and index["data_stream"] is None
+        yield "host name", kept["host_name"] if is_named else None
         for name in _OF_SOURCE:
             yield name, source[name]
         multiline = source["multiline"]

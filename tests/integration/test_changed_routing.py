@@ -36,6 +36,7 @@ class Site:
     def __init__(self, folder: Path, fake: ElasticFake) -> None:
         self.folder, self.fake, self.log = folder, fake, folder / "app.log"
         self.stderr, self.written = folder / "stderr", 0
+        self.node_name = ""
 
     def write(self, count: int, path: Path | None = None) -> None:
         """Append so many lines."""
@@ -67,7 +68,7 @@ class Site:
         (self.folder / "logship.yaml").write_text(json.dumps({**settings, "sources": [source]}))
         return AgentProcess(
             "run", "-c", self.folder / "logship.yaml", *flags, log=self.stderr,
-            environment={"LOGSHIP_AGENT_ID": ""},
+            environment={"LOGSHIP_AGENT_ID": "", "LOGSHIP_NODE_NAME": self.node_name},
         )  # fmt: skip
 
     def run_and_kill(self, change: Change, bulks: int, fault: str = "throttle") -> None:
@@ -254,6 +255,34 @@ def test_settings_of_another_version_are_told(tmp_path: Path, fake: ElasticFake)
     said = site.finish(PLAIN)
     assert "version 99; this one is 1" in said
     assert "may be stored twice: up to" in said
+    site.check()
+
+
+def test_machine_that_is_called_otherwise(tmp_path: Path, fake: ElasticFake) -> None:
+    """A name that stands in index names is one of the settings, as where pods are renewed."""
+    site = Site(tmp_path, fake)
+    named = {"index": {"name": "app_{host.name}"}}
+    site.write(LINES)
+    site.node_name = "one"
+    site.run_and_kill(named, 6)
+    site.node_name = "two"
+    said = site.finish(named)
+    site.check()
+    assert "(host name)" in said, site.indices()
+    site.write(10)
+    assert "old" not in site.finish(named)
+    site.check()
+    assert site.indices()["app_two"] == 10
+
+
+def test_machine_whose_name_decides_nothing(tmp_path: Path, fake: ElasticFake) -> None:
+    """Where index names have no field, another name of the machine is no change."""
+    site = Site(tmp_path, fake)
+    site.write(LINES)
+    site.node_name = "one"
+    site.run_and_kill(PLAIN, 6)
+    site.node_name = "two"
+    assert "old settings" not in site.finish(PLAIN)
     site.check()
 
 

@@ -152,6 +152,19 @@ def test_a_source_without_files_is_a_warning(
     assert capsys.readouterr().err == expected
 
 
+def test_the_example_of_a_name_with_fields(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the source or this machine gives stands in it."""
+    monkeypatch.setenv("LOGSHIP_NODE_NAME", "Node7")
+    (tmp_path / "logship.yaml").write_text(
+        "sources: [{paths: app.log, service: api}]\n"
+        "index: {name: 'app-{service}-{host.name}-{team}'}\n"
+    )
+    assert run("check", "-c", "logship.yaml") == 0
+    assert "today app-api-node7-unknown (UTC)" in capsys.readouterr().out
+
+
 def test_certificates_without_tls_are_a_warning(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
