@@ -12,6 +12,8 @@ from logship.sinks.elasticsearch.rescue import Rescuer, Step
 
 __all__ = ["Rescued", "Rescues"]
 
+FORGET_SECONDS = 600.0  # what an index refuses may have been mended
+
 
 @dataclass(slots=True)
 class Rescued:
@@ -49,12 +51,16 @@ class Rescues:
     def __init__(self, buffer: Buffer, clock: Clock) -> None:
         self._buffer, self._clock = buffer, clock
         self._rescuer = Rescuer()
+        self._forget_at = clock.monotonic() + FORGET_SECONDS
 
     def ahead(self, batch: Documents) -> Documents:
         """Return *batch* with what would be refused changed already; itself where nothing would.
 
         The bytes of the changed documents come on top in the buffer, until they are settled.
         """
+        if (now := self._clock.monotonic()) >= self._forget_at:
+            self._rescuer.forget()
+            self._forget_at = now + FORGET_SECONDS
         positions = self._rescuer.suspects(batch.heads, batch.bodies)
         if not positions:
             return batch

@@ -126,6 +126,10 @@ class Rescuer:
         _add_tag(fields)
         return encode_record(fields)
 
+    def forget(self) -> None:
+        """Take all indices for new: what is refused there is learned once more."""
+        self._known.clear()
+
     def _move_known(self, index: str, fields: dict[str, Any], lost: dict[str, list[str]]) -> bool:
         """Move the fields that are known to be refused there; whether there are any."""
         refused = conflicting(fields, self._known.get(index, {}))

@@ -313,6 +313,30 @@ def test_known_conflicts_are_moved_before_sending() -> None:
     run(work)
 
 
+def test_conflicts_are_forgotten_after_a_while() -> None:
+    """When the mapping was mended meanwhile, documents are stored as they are again."""
+
+    async def work() -> None:
+        bench = Bench(refuse_objects, records=20)
+        delivering = asyncio.create_task(bench.delivery.run())
+        for number, seconds in enumerate((0.0, 599.0, 2.0)):
+            bench.clock.advance(seconds)
+            documents, receipt = put_states(100 * number, 10, every=5)
+            bench.receipts.append(receipt)
+            await bench.buffer.put(documents)
+            bench.buffer.hurry()
+            while len(bench.server.stored) < 10 * (number + 1):  # noqa: ASYNC110 (no event says so)
+                await asyncio.sleep(0)
+            bench.server.refuse = lambda id_, source: None
+        bench.buffer.close()
+        await delivering
+        stored = bench.server.stored
+        assert stored["seed000105"]["rescued"] == {"state": '{"x":1}'}
+        assert stored["seed000205"]["state"] == {"x": 1}
+
+    run(work)
+
+
 def test_refused_for_another_field_after_all() -> None:
     """What was changed ahead and is refused once more keeps both fields, and the first document."""
 
