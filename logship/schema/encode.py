@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -18,7 +19,8 @@ def encode_record(record: object) -> bytes:
 
     Never raises: what JSON cannot carry becomes text (objects by ``str``, numbers beyond
     64 bits, keys that are not text), NaN and infinities become null. What is nested too deeply
-    for the encoder (254 levels) or contains itself becomes text at the 20th level.
+    for the encoder (254 levels) becomes text, whole, at the 20th level; what contains itself
+    ends where it begins again.
     """
     try:
         return orjson.dumps(record, default=_readable, option=_OPTIONS)
@@ -72,11 +74,22 @@ def _plain(value: Any, depth: int, above: set[int]) -> Any:
     if not isinstance(value, (dict, list, tuple, set, frozenset)):
         return _plain(_readable(value), depth, above)
     if id(value) in above or depth >= MAX_DEPTH:
-        return "…" if id(value) in above else safe_text(value)[:1000]
+        return "…" if id(value) in above else _deep_text(value)
     above.add(id(value))
     try:
         if isinstance(value, dict):
             return {safe_text(k): _plain(v, depth + 1, above) for k, v in value.items()}
         return [_plain(item, depth + 1, above) for item in value]
+    except Exception:  # a class of the application's own that only looks like a container
+        return safe_text(value)
     finally:
         above.discard(id(value))
+
+
+def _deep_text(value: object) -> str:
+    """Return *value*, which may be nested some 900 levels deep, as JSON, else as Python does."""
+    try:
+        text = json.dumps(value, default=_readable, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return safe_text(value)
+    return text.encode("utf-8", "replace").decode()

@@ -115,6 +115,37 @@ def test_depth(depth: int) -> None:
     assert depth > 254 or found == {"v": value}
 
 
+@pytest.mark.parametrize("depth", [300, 800])
+def test_nothing_of_what_is_deep_is_lost(depth: int) -> None:
+    """What stands at the bottom is found in the text that stands for it, as are its neighbours."""
+    value: Any = {"core": "x" * 3000, "odd\ud800": 2**70}
+    for _ in range(depth):
+        value = {"a": value, "b": "é"}
+    found = json.loads(encode_record({"v": value}))
+    for _ in range(19):
+        found = found.popitem()[1] if "v" in found else found["a"]
+    levels = json.loads(found["a"])
+    count = 19
+    while "a" in levels:
+        levels, count = levels["a"], count + 1
+    assert (levels, count) == ({"core": "x" * 3000, "odd?": 2**70}, depth)
+
+
+def test_containers_that_are_none() -> None:
+    """A class that only looks like a dict or a list costs itself, and nothing beside it."""
+
+    class Dict(dict[str, int]):
+        def items(self) -> Any:
+            raise RuntimeError
+
+    class List(list[int]):
+        def __iter__(self) -> Any:
+            raise RuntimeError
+
+    found = orjson.loads(encode_record({"a": Dict(x=1), "b": List([1]), "big": 2**70}))
+    assert found == {"a": "{'x': 1}", "b": "[1]", "big": str(2**70)}
+
+
 values = st.recursive(
     st.none()
     | st.booleans()
