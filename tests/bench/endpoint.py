@@ -1,9 +1,10 @@
 """An Elasticsearch that accepts everything and keeps nothing, as a process of its own.
 
-``python -m tests.bench.endpoint [--arrivals]`` listens on a free port of 127.0.0.1 and prints
-``port N`` as its first line. It counts the documents of ``_bulk`` requests while the bytes come
-in, and never looks into them, so it costs a small part of one core at rates where a shipper needs
-a whole one. Every operation of a request is answered as the first one's kind.
+``python -m tests.bench.endpoint [--arrivals] [--trouble KIND]`` listens on a free port of
+127.0.0.1 and prints ``port N`` as its first line. It counts the documents of ``_bulk`` requests
+while the bytes come in, and never looks into them, so it costs a small part of one core at rates
+where a shipper needs a whole one. Every operation of a request is answered as the first one's
+kind.
 
 Besides the bulk endpoint:
 
@@ -13,6 +14,10 @@ Besides the bulk endpoint:
   moment the request that first held it was answered, in nanoseconds of the monotonic clock,
   which is one clock for all processes of a machine;
 - anything else is acknowledged.
+
+After a few good requests ``--trouble`` makes it a server that ``hangs`` (takes connections and
+reads no body), ``refuses`` (403 for every bulk request) or is ``slow`` (answers each a while
+after it came).
 """
 
 from __future__ import annotations
@@ -31,6 +36,10 @@ from tests.bench.records import LINE_NUMBER
 
 BUFFER_BYTES = 1 << 20
 ACTION_BYTES = 16  # enough for the first operation's name
+TROUBLES = ("hangs", "refuses", "slow")
+GOOD_REQUESTS = 3  # before the trouble begins
+SLOW_SECONDS = 0.3
+REFUSAL = {"error": {"type": "security_exception", "reason": "not allowed"}, "status": 403}
 MEDIA_TYPE = b"application/vnd.elasticsearch+json;compatible-with=8"
 ROOT = {
     "name": "bench",
@@ -79,10 +88,16 @@ class Endpoint:
     """What all connections share."""
 
     with_arrivals: bool
+    trouble: str | None = None
     counters: Counters = field(default_factory=Counters)
     arrivals: dict[int, int] = field(default_factory=dict)
     # One buffer serves all connections: each read is used up before the next one.
     buffer: bytearray = field(default_factory=lambda: bytearray(BUFFER_BYTES))
+
+    def trouble_with(self, target: str) -> str | None:
+        """Return what is wrong for a request, if anything is."""
+        is_bulk = target.partition("?")[0].endswith("/_bulk")
+        return self.trouble if is_bulk and self.counters.bulk_requests >= GOOD_REQUESTS else None
 
     def answer(self, method: str, target: str, body: Body) -> tuple[bytes, bytes]:
         """Return media type and body of the answer to one complete request."""
@@ -199,6 +214,9 @@ class Connection(asyncio.BufferedProtocol):
             counters.first_ns = time.monotonic_ns()
         if headers.get("expect") == "100-continue":
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self.endpoint.trouble_with(self.target) == "hangs":
+            self.transport.pause_reading()
+            return end
         is_gzip = headers.get("content-encoding") == "gzip"
         self.body = Body(is_gzip=is_gzip, keep=self.endpoint.with_arrivals)
         self.is_chunked = headers.get("transfer-encoding") == "chunked"
@@ -228,9 +246,23 @@ class Connection(asyncio.BufferedProtocol):
     def finish(self) -> None:
         """Answer the request that is complete now."""
         body, self.body, self.left = cast(Body, self.body), None, 0
-        media_type, answer = self.endpoint.answer(self.method, self.target, body)
-        head = b"HTTP/1.1 200 OK\r\nX-Elastic-Product: Elasticsearch\r\ncontent-type: %b\r\n"
-        self.transport.write((head + b"content-length: %d\r\n\r\n") % (media_type, len(answer)))
+        trouble = self.endpoint.trouble_with(self.target)
+        if trouble == "refuses":
+            self.write(b"403 Forbidden", MEDIA_TYPE, as_json(REFUSAL))
+            return
+        answer = self.endpoint.answer(self.method, self.target, body)
+        if trouble == "slow":
+            asyncio.get_running_loop().call_later(SLOW_SECONDS, self.write, b"200 OK", *answer)
+        else:
+            self.write(b"200 OK", *answer)
+
+    def write(self, status: bytes, media_type: bytes, answer: bytes) -> None:
+        """Write one whole answer."""
+        head = b"HTTP/1.1 %b\r\nX-Elastic-Product: Elasticsearch\r\ncontent-type: %b\r\n" % (
+            status,
+            media_type,
+        )
+        self.transport.write(head + b"content-length: %d\r\n\r\n" % len(answer))
         if self.method != "HEAD":
             self.transport.write(answer)
 
@@ -265,9 +297,9 @@ def as_json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-async def serve(*, with_arrivals: bool) -> None:
+async def serve(*, with_arrivals: bool, trouble: str | None = None) -> None:
     """Listen until cancelled."""
-    endpoint = Endpoint(with_arrivals)
+    endpoint = Endpoint(with_arrivals, trouble)
     server = await asyncio.get_running_loop().create_server(
         lambda: Connection(endpoint), "127.0.0.1", 0
     )
@@ -280,9 +312,10 @@ def main() -> None:
     """Run the endpoint until it is interrupted or terminated."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.endpoint", description=__doc__)
     parser.add_argument("--arrivals", action="store_true", help="record when each line came in")
+    parser.add_argument("--trouble", choices=TROUBLES, help="what becomes of it after a while")
     options = parser.parse_args()
     try:
-        asyncio.run(serve(with_arrivals=options.arrivals))
+        asyncio.run(serve(with_arrivals=options.arrivals, trouble=options.trouble))
     except KeyboardInterrupt:
         pass
 

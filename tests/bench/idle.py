@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from tests.bench.machine import PROC, BenchError, Process, start
+from tests.bench.machine import PROC, BenchError, start
 from tests.bench.measure import EndpointClient, endpoint, wait_for_documents
 from tests.bench.records import encode_record, records
 from tests.bench.shippers import LOGSHIP, environment
@@ -72,12 +72,7 @@ def _run(work: Path, client: EndpointClient, documents: int, seconds: float) -> 
         if client.get("/_stats")["docs"] != documents:
             raise BenchError(f"not {documents:,} documents came, as there are records")
         pid = PROC / str(process.popen.pid)
-        return Idle(started, share, _rss_bytes(process), len(list((pid / "fd").iterdir())))
-
-
-def _rss_bytes(process: Process) -> int:
-    lines = (PROC / str(process.popen.pid) / "status").read_text().splitlines()
-    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmRSS:"))
+        return Idle(started, share, process.rss_bytes(), len(list((pid / "fd").iterdir())))
 
 
 def main() -> int:

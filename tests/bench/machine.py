@@ -91,7 +91,7 @@ class Process:
             BenchError: The process did not end; it was killed.
         """
         if self._usage is None:
-            peak = self._peak_rss_bytes()  # must be read while the process is there
+            peak = self.peak_rss_bytes()  # must be read while the process is there
             if not self.has_ended():
                 self.popen.send_signal(signal.SIGTERM)
             deadline = time.monotonic() + STOP_SECONDS
@@ -105,6 +105,17 @@ class Process:
             if peak:
                 self._usage = Usage(self._usage.cpu_seconds, peak, self._usage.status)
         return self._usage
+
+    def rss_bytes(self) -> int:
+        """Resident memory now; 0 where it cannot be known."""
+        return self._status_bytes("VmRSS")
+
+    def peak_rss_bytes(self) -> int:
+        """Highest resident memory up to now; 0 where it cannot be known.
+
+        ``ru_maxrss`` counts the memory of the process that forked it too; this does not.
+        """
+        return self._status_bytes("VmHWM")
 
     def log_tail(self) -> str:
         """Return the end of what the process wrote on standard error."""
@@ -123,13 +134,12 @@ class Process:
         )
         return True
 
-    def _peak_rss_bytes(self) -> int:
-        """ru_maxrss counts the memory of the process that forked it too; this does not."""
+    def _status_bytes(self, name: str) -> int:
         try:
             lines = (PROC / str(self.popen.pid) / "status").read_text().splitlines()
         except OSError:
             return 0
-        found = [int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")]
+        found = [int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")]
         return found[0] if found else 0
 
 

@@ -26,8 +26,10 @@ def client(tmp_path: Path) -> Iterator[EndpointClient]:
         yield running
 
 
-def post(client: EndpointClient, path: str, body: object, **headers: str) -> bytes:
-    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=10)
+def post(
+    client: EndpointClient, path: str, body: object, *, timeout: float = 10.0, **headers: str
+) -> bytes:
+    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=timeout)
     try:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         chunked = "transfer-encoding" in named
@@ -103,3 +105,22 @@ def test_everything_else_is_acknowledged(client: EndpointClient) -> None:
     """The root names an Elasticsearch 8; templates and the like are accepted."""
     assert client.get("/")["version"]["number"].startswith("8.")
     assert client.get("/_index_template/logship") == {"acknowledged": True}
+
+
+@pytest.mark.parametrize("trouble", ["refuses", "slow", "hangs"])
+def test_trouble_begins_after_a_few_requests(tmp_path: Path, trouble: str) -> None:
+    """The first bulk requests are taken, later ones meet what was asked for, and others do not."""
+    with endpoint(tmp_path, "--trouble", trouble) as client:
+        for _ in range(3):
+            assert json.loads(post(client, SHORT, BULK))["errors"] is False
+        started = time.monotonic()
+        if trouble == "hangs":
+            with pytest.raises(TimeoutError):
+                post(client, SHORT, BULK, timeout=0.3)
+        elif trouble == "slow":
+            assert json.loads(post(client, SHORT, BULK))["errors"] is False
+            assert time.monotonic() - started >= 0.3
+        else:
+            assert json.loads(post(client, SHORT, BULK))["status"] == 403
+        assert client.get("/_stats")["bulk_requests"] == (4 if trouble == "slow" else 3)
+        assert client.get("/")["name"] == "bench"
