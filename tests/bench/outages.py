@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -154,8 +154,8 @@ def measure(kind: Kind, minutes: float, rate: int, *, is_real: bool) -> Figures:
     """Play one outage."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server: NodeProcess | RealElasticsearch
-        server = stack.enter_context(RealElasticsearch() if is_real else NodeProcess())
+        server = RealElasticsearch() if is_real else NodeProcess()
+        stack.enter_context(server)
         trouble = Trouble(kind, server)
         url = server.url
         if kind in ("403", "hanging"):
@@ -172,8 +172,8 @@ def measure(kind: Kind, minutes: float, rate: int, *, is_real: bool) -> Figures:
         config.write_text(json.dumps(settings))  # JSON is YAML
         writer = stack.enter_context(Writer(folder / "app.log", rate))
         agent = stack.enter_context(AgentProcess("run", "-c", config, log=folder / "agent.err"))
+        _wait_until_stored(server.url, lambda: rate, agent)
         memory = Memory(agent.process.pid)
-        _wait_until_stored(server.url, rate, agent)
         time.sleep(BEFORE_SECONDS)
         before = memory.part()
         trouble.begin()
@@ -186,7 +186,7 @@ def measure(kind: Kind, minutes: float, rate: int, *, is_real: bool) -> Figures:
         time.sleep(AFTER_SECONDS)
         after = memory.part()
         writer.end()
-        _wait_until_stored(server.url, writer.count, agent)
+        _wait_until_stored(server.url, lambda: writer.count, agent)
         memory.end()
         agent.signal()
         agent.wait(60)
@@ -197,13 +197,12 @@ def measure(kind: Kind, minutes: float, rate: int, *, is_real: bool) -> Figures:
         )
 
 
-def _wait_until_stored(url: str, count: object, agent: AgentProcess) -> None:
-    """Wait for so many documents; *count* may be a function, as lines keep coming."""
+def _wait_until_stored(url: str, count: Callable[[], int], agent: AgentProcess) -> None:
+    """Wait for so many documents; lines keep coming meanwhile."""
 
     def holds() -> bool:
         time.sleep(1.0)
-        wanted = count() if callable(count) else count
-        return bool(_count(url) >= wanted)
+        return _count(url) >= count()
 
     wait_until(holds, lambda: f"{_count(url)}\n{agent.stderr[-3000:]}", seconds=1200.0)
 

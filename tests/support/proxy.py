@@ -98,6 +98,7 @@ class Proxy:
         *,
         others: Iterable[Fault] = (),
         poison: bytes | None = None,
+        remembers: bool = True,
     ) -> None:
         """Prepare it.
 
@@ -106,10 +107,11 @@ class Proxy:
             faults: One for each bulk request, in the order they come.
             others: One for each other request.
             poison: Documents that hold it are refused for good, each by itself.
+            remembers: Whether ``exchanges`` are kept; millions of documents are better forgotten.
         """
         self.exchanges: list[Exchange] = []
         self._upstream, self._faults = upstream.rstrip("/"), iter(faults)
-        self._others, self._poison = iter(others), poison
+        self._others, self._poison, self._remembers = iter(others), poison, remembers
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
@@ -229,7 +231,8 @@ class Proxy:
         is_bulk = request.path.partition("?")[0].endswith("/_bulk")
         fault = next(self._faults if is_bulk else self._others, NO_FAULT)
         exchange = Exchange(request.method, request.path, fault)
-        self.exchanges.append(exchange)
+        if self._remembers:
+            self.exchanges.append(exchange)
         if fault.kind == "cut request":
             await reader.readexactly(length // 2)
             return False
