@@ -240,6 +240,8 @@ class BatchResult:
         cause: Of anything but success, one line for people.
         retry_after_seconds: The server's wish, None without one.
         is_too_large: The verdict is ``split``, and the size is why.
+        is_internal: The verdict is ``retry``, and it is the server that failed on the request,
+            maybe on one document of it.
         was_sent: There was a request, so that the server is known to answer.
     """
 
@@ -251,4 +253,5 @@ class BatchResult:
     cause: str = ""
     retry_after_seconds: float | None = field(default=None)
     is_too_large: bool = False
+    is_internal: bool = False
     was_sent: bool = True

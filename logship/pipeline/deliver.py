@@ -187,16 +187,19 @@ class Delivery:
         waiting = self._prepared(batch) if has_slot else [batch]
         if not waiting:
             self._slots.release()
-        put_off = failed_alone = 0
+        put_off = suspected = 0
         others = -1  # requests that had gone well when this batch last failed
         try:
             while waiting:
                 batch = waiting.pop()
                 result = await self._send(batch, has_slot=has_slot)
-                has_slot, is_alone, pauses = False, False, 0
+                has_slot, is_suspect, pauses = False, False, 0
                 if result.verdict in ("retry", "pause"):
-                    if is_alone := 0 <= others < self._successes:
-                        pauses = failed_alone = failed_alone + 1
+                    is_alone = 0 <= others < self._successes
+                    is_suspect = is_alone or result.is_internal
+                    suspected += is_suspect
+                    if is_alone:
+                        pauses = suspected
                         self._trouble.put_off(len(batch), result.cause)
                     else:
                         self._enter_trouble(result)
@@ -207,7 +210,7 @@ class Delivery:
                 if rest and result.verdict == "items":
                     is_stuck = len(result.retryable) > STUCK_SHARE * len(batch)
                     pauses = put_off = put_off + 1 if is_stuck else 1
-                if is_alone and failed_alone >= FAILURES_PER_HALVING:
+                if is_suspect and suspected >= FAILURES_PER_HALVING:
                     waiting[:0] = _halves(batch)  # whatever else there is has the next turn
                 else:
                     waiting += rest

@@ -149,12 +149,17 @@ def classify_failure(count: int, error: ErrorReply) -> BatchResult:
         if count == 1:
             return _all_rejected(error, error.reason)
         return BatchResult(retryable=everything, verdict="split", cause=str(error))
+    is_internal = error.status == 500 and bool(error.type)
+    if is_internal and count == 1:
+        refusal = Refusal(0, error.status, error.type, _cut(error.reason))
+        return BatchResult(held=[refusal], cause=str(error))
     if error.status == 429 or error.status >= 500 or error.status == 408:
         return BatchResult(
             retryable=everything,
             verdict="retry",
             cause=str(error),
             retry_after_seconds=error.retry_after_seconds,
+            is_internal=is_internal,
         )
     return BatchResult(retryable=everything, verdict="pause", cause=str(error))
 

@@ -461,6 +461,29 @@ def test_batch_that_is_alone_to_blame_is_halved(poison: tuple[int, ...]) -> None
     run(work)
 
 
+def test_internal_errors_are_halved_without_others() -> None:
+    """Batches that all meet an internal error are halved too: no others are there to compare."""
+
+    async def work() -> None:
+        def rule(documents: Documents) -> BatchResult | None:
+            if not {3, 14} & {*numbers_of(documents)}:
+                return None
+            if len(documents) == 1:
+                return BatchResult(rejected=refused(0))
+            everything = range(len(documents))
+            return BatchResult(retryable=everything, verdict="retry", cause="500", is_internal=True)
+
+        letters = FakeDeadLetters()
+        bench = Bench(rule=rule, records=10, letters=letters)
+        await bench.put(20)
+        await bench.finish()
+        assert bench.delivery.totals.delivered == 18
+        assert len(letters.letters) == 2
+        assert len(bench.sink.batches) < 40
+
+    run(work)
+
+
 def test_batch_that_is_alone_to_blame_backs_off() -> None:
     """While others go through, a failing batch waits longer and longer, and is no outage."""
 

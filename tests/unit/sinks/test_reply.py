@@ -10,7 +10,7 @@ import pytest
 
 from logship.elastic import error_reply
 from logship.errors import BadReply
-from logship.model import BatchResult
+from logship.model import BatchResult, Refusal
 from logship.sinks.elasticsearch.reply import (
     classify_failure,
     classify_reply,
@@ -369,6 +369,21 @@ def test_overload_is_retried_whole(status: int, body: Any) -> None:
     assert (result.verdict, list(result.retryable)) == ("retry", [0, 1, 2])
     assert result.cause.startswith(f"HTTP {status}")
     assert result.retry_after_seconds is None
+
+
+def test_internal_error_may_be_one_documents_fault() -> None:
+    """What an Elasticsearch fails on as a whole is told from an outage; one document is held."""
+    error = whole("null_pointer_exception", "a bug", 500)
+    many = failure(3, 500, error)
+    assert (many.verdict, list(many.retryable), many.is_internal) == ("retry", [0, 1, 2], True)
+    one = failure(1, 500, error)
+    assert (one.verdict, one.held) == (
+        "items",
+        [Refusal(0, 500, "null_pointer_exception", "a bug")],
+    )
+    assert not failure(3, 503, whole("x", "y", 503)).is_internal
+    assert not failure(3, 500, b"<html>").is_internal
+    assert failure(1, 500, b"").verdict == "retry"
 
 
 def test_retry_after_is_passed_on() -> None:
