@@ -129,11 +129,13 @@ def _overrides(arguments: argparse.Namespace) -> list[Override]:
     from logship.errors import Mistake, SettingsError
     from logship.settings.load import Override
 
-    if arguments.once:
-        absent = [p for p in arguments.paths if not glob.has_magic(p) and not os.path.exists(p)]
-        if absent:
-            what = "does not exist; without --once it is waited for"
-            raise SettingsError([Mistake(path, what) for path in absent])
+    mistakes = [
+        Mistake(path.encode("utf-8", "backslashreplace").decode(), what)
+        for path in arguments.paths
+        if (what := _why_not(path, once=arguments.once))
+    ]
+    if mistakes:
+        raise SettingsError(mistakes)
     if "-" in arguments.paths:
         what = "standard input is not available in this version of logship; give a file"
         raise SettingsError([Mistake("PATH", what)])
@@ -164,6 +166,21 @@ def _by_flag(mistake: Mistake) -> Mistake:
         if mistake.where == "PATH" and mistake.what.startswith(prefix):
             return replace(mistake, where=flag, what=mistake.what.removeprefix(prefix))
     return mistake
+
+
+def _why_not(path: str, *, once: bool) -> str:
+    """Return why *path* cannot be shipped; empty when it may."""
+    if any("\udc80" <= character <= "\udcff" for character in path):
+        return "is not valid UTF-8; give a glob that matches it, in quotes: '*.log'"
+    if not once or path == "-" or glob.has_magic(path):
+        return ""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return "does not exist; without --once it is waited for"
+    except OSError as error:
+        return f"cannot be reached: {error.strerror}"
+    return ""
 
 
 def _literal(path: str) -> str:

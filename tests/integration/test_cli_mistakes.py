@@ -195,6 +195,15 @@ def test_missing_file_is_said(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_paths_that_cannot_be_shipped_are_said(tmp_path: Path) -> None:
+    """Each with its own reason: one is out of reach, the other's name can only be a glob's."""
+    paths = ["x" * 300, os.fsdecode(b"bad\xff.log")]
+    result = run(["ship", *paths, "--once", "--to", NOWHERE, "--state-dir", "s"], tmp_path)
+    assert result.returncode == 2
+    assert f"{paths[0]}: cannot be reached: File name too long" in result.stderr
+    assert r"bad\udcff.log: is not valid UTF-8; give a glob that matches it" in result.stderr
+
+
 @needs_permissions
 def test_unreadable_file_is_said_and_ends_once_incomplete(tmp_path: Path) -> None:
     """A file without permission is skipped with its reason; the others are shipped."""
