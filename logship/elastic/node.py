@@ -11,7 +11,7 @@ import errno
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
@@ -76,6 +76,25 @@ class Pieces(Protocol):
     def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[bytes]: ...
+
+
+class Sending:
+    """Gives out each piece once the connection has taken the one before.
+
+    No generator: the event loop has to close those that are left in the middle, and after a fork
+    there is none that could.
+    """
+
+    def __init__(self, pieces: Pieces) -> None:
+        self._pieces = iter(pieces)
+
+    def __aiter__(self) -> Sending:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for piece in self._pieces:
+            return piece
+        raise StopAsyncIteration
 
 
 class NodeReply(NamedTuple):
@@ -246,16 +265,10 @@ def node_class(trust: Trust, proxy: Proxy | None) -> type[HttpNode]:
     return Node
 
 
-def _data(body: bytes | Pieces | None) -> bytes | AsyncIterator[bytes] | None:
+def _data(body: bytes | Pieces | None) -> bytes | Sending | None:
     if body is None or isinstance(body, bytes):
         return body or None
-    return _sent(body)
-
-
-async def _sent(pieces: Pieces) -> AsyncIterator[bytes]:
-    """Give out each piece once the connection has taken the one before."""
-    for piece in pieces:
-        yield piece
+    return Sending(body)
 
 
 def _is_cut(error: Exception) -> bool:
