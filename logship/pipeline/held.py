@@ -40,6 +40,8 @@ _OF_WHOLE_INDEX = frozenset(
         "cluster_block_exception",
         "index_closed_exception",
         "index_not_found_exception",
+        "invalid_alias_name_exception",
+        "routing_missing_exception",
         "security_exception",
         "unavailable_shards_exception",
         "validation_exception",

@@ -50,6 +50,7 @@ _REJECTED_TYPES = frozenset(
 UNFAMILIAR_FROM, UNFAMILIAR_SHARE = 20, 0.5
 # What a whole request is refused for, whatever is in it.
 _NO_DOCUMENTS_FAULT = ("media_type_header_exception", "parse_exception")
+_ARGUMENT = "illegal_argument_exception"
 # An illegal argument is the document's fault, but for these.
 _HELD_ARGUMENTS = (
     "no write index is defined for alias",
@@ -68,8 +69,8 @@ def classify_reply(count: int, reply: bytes) -> BatchResult:
     Items answer documents by position. 2xx and 409 (already there: we send ``create``) are
     delivered; what the cluster and not the document is to blame for is held, and so is a 500,
     which may be either's fault; 408, 429 and other 5xx are retryable; other 4xx are rejected,
-    unless they do not tell that the document is to blame, and half or more of 20 or more
-    documents meet the same: then those are held.
+    unless their type is unknown and half or more of 20 or more documents meet it, or all of them
+    an illegal argument that is none of a mapping: then those are held.
 
     Args:
         count: How many documents were sent.
@@ -117,7 +118,7 @@ def classify_reply(count: int, reply: bytes) -> BatchResult:
         cause = cause or f"{type_ or status}: {reason[:300]}"
     if count >= UNFAMILIAR_FROM and len(rejected) >= UNFAMILIAR_SHARE * count:
         met = Counter(_kind(refusal) for refusal in rejected if is_unfamiliar(refusal))
-        many = {kind for kind, times in met.items() if times >= UNFAMILIAR_SHARE * count}
+        many = {kind for kind, times in met.items() if times >= _share(kind) * count}
         held += [refusal for refusal in rejected if _kind(refusal) in many]
         rejected = [refusal for refusal in rejected if _kind(refusal) not in many]
     return BatchResult(delivered, retryable, held, rejected, cause=cause)
@@ -125,15 +126,19 @@ def classify_reply(count: int, reply: bytes) -> BatchResult:
 
 def is_unfamiliar(refusal: Refusal) -> bool:
     """Whether a rejected item does not tell that the document is to blame."""
-    if refusal.type == "illegal_argument_exception":
+    if refusal.type == _ARGUMENT:
         return not blames_mapping(refusal)
     return refusal.type not in _REJECTED_TYPES
 
 
 def _kind(refusal: Refusal) -> tuple[str, str]:
     """What is the same for all that are refused for the same: arguments differ by reason."""
-    is_argument = refusal.type == "illegal_argument_exception"
-    return refusal.type, refusal.reason if is_argument else ""
+    return refusal.type, refusal.reason if refusal.type == _ARGUMENT else ""
+
+
+def _share(kind: tuple[str, str]) -> float:
+    """How many of a batch show that no document is to blame: all where the type may blame one."""
+    return 1.0 if kind[0] == _ARGUMENT else UNFAMILIAR_SHARE
 
 
 def classify_failure(count: int, error: ErrorReply) -> BatchResult:
@@ -210,9 +215,7 @@ def _is_held(refusal: Refusal) -> bool:
         return True
     if refusal.status == 500:
         return refusal.type not in _REJECTED_TYPES
-    return refusal.type == "illegal_argument_exception" and refusal.reason.startswith(
-        _HELD_ARGUMENTS
-    )
+    return refusal.type == _ARGUMENT and refusal.reason.startswith(_HELD_ARGUMENTS)
 
 
 def _may_blame_a_document(error: ErrorReply) -> bool:
