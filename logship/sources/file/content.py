@@ -52,7 +52,7 @@ class FileContent:
             self.tracker.confirmed != self._saved_offset
             or _place(self.row) != self._saved_place
             or len(self.fingerprint) != self._saved_fingerprint
-            or self.gone_at != self._saved_gone_at
+            or self._gone_for_good_at() != self._saved_gone_at
         )
 
     def moved(self, path: str, device: int, inode: int) -> None:
@@ -65,7 +65,8 @@ class FileContent:
         """Return what is to be saved now; counts as saved until :meth:`unsaved` is called."""
         row = self.current()
         self._saved_offset, self._saved_place = row.offset, _place(row)
-        self._saved_fingerprint, self._saved_gone_at = len(row.fingerprint), row.gone_at
+        self._saved_fingerprint = len(row.fingerprint)
+        self._saved_gone_at = self._gone_for_good_at()
         return Checkpoint(
             file=row.id,
             offset=row.offset,
@@ -76,7 +77,7 @@ class FileContent:
             device=row.device,
             inode=row.inode,
             fingerprint=row.fingerprint,
-            gone_at=row.gone_at,
+            gone_at=self._saved_gone_at,
         )
 
     def unsaved(self) -> None:
@@ -84,7 +85,7 @@ class FileContent:
         self._saved_offset = -1
 
     def current(self) -> FileRow:
-        """Return the row as the store has it after a save now."""
+        """Return the row as it is now."""
         row, confirmed, (tail, last_time) = self.row, self.tracker.confirmed, self.tracker.note
         if confirmed != row.offset:
             row = replace(row, offset=confirmed, tail=tail_digest(tail), last_time=last_time)
@@ -97,6 +98,10 @@ class FileContent:
             split_marks=tuple(self.splits),
             read_limit=self.read_limit,
         )
+
+    def _gone_for_good_at(self) -> float | None:
+        """As *gone_at* once nothing is owed: what is, the next run has to find wherever it lies."""
+        return self.gone_at if self.tracker.is_idle else None
 
     def day_at(self, offset: int) -> tuple[str, int | None]:
         """Return the day mark that holds at *offset*, and where the next one begins."""

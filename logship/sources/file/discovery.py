@@ -135,7 +135,8 @@ def watch_roots(patterns: Iterable[str]) -> list[Root]:
 def names(patterns: Iterable[str]) -> Callable[[str], object]:
     """Return what tells whether one of *patterns* names a path; only a hint for ``**``."""
     texts = {text for p in patterns for text in (p, p.replace("/**/", "/"))}
-    return re.compile("|".join(fnmatch.translate(text) for text in sorted(texts))).match
+    nothing = "(?!)"
+    return re.compile("|".join(map(fnmatch.translate, sorted(texts))) or nothing).match
 
 
 def _look(

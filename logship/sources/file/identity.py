@@ -81,9 +81,9 @@ def recognise(candidate: Candidate, known: Iterable[FileRow]) -> FileRow | None:
     verified = [row for row in known if verifies(candidate, row)]
     here = (candidate.device, candidate.inode)
 
-    def likelihood(row: FileRow) -> tuple[bool, bool, int, int]:
+    def likelihood(row: FileRow) -> tuple[bool, int, int, int]:
         is_here = (row.device, row.inode) == here
-        return is_here, is_here and row.gone_at is None, row.offset, row.id
+        return is_here, row.id if is_here and row.gone_at is None else 0, row.offset, row.id
 
     return max(verified, key=likelihood, default=None)
 

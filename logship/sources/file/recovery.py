@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from functools import partial
 
@@ -10,10 +11,11 @@ from logship.checkpoints.rows import FileRow
 from logship.sources.file.archives import report_damage
 from logship.sources.file.context import SourceContext
 from logship.sources.file.copies import find_copy
-from logship.sources.file.discovery import Scan
+from logship.sources.file.discovery import Scan, names
 from logship.sources.file.guess import Guess
 from logship.sources.file.identity import Candidate
 from logship.sources.file.opening import readable, take_up
+from logship.sources.file.rotation_names import originals
 from logship.sources.file.starting import Starter
 from logship.sources.file.surroundings import Surroundings
 
@@ -30,6 +32,7 @@ class Recovery:
     def __init__(self, context: SourceContext, starter: Starter) -> None:
         self._context, self._starter = context, starter
         self._missing: dict[int, float] = {}  # content → since when it is nowhere
+        self._are_rotated = names(context.settings.rotated)
 
     async def take_over_copy(
         self,
@@ -77,15 +80,21 @@ class Recovery:
             there = self._content_at(key)  # before the names: it is cheap, and most are there
             if there == row.id or (there is None and key in found.files):
                 continue
-            if not is_named(row.path):
+            if not (is_named(row.path) or self._is_rotated(row.path, is_named)):
                 continue
             path = None
             if there is None:  # else another content has its inode now
                 path = await context.in_thread(partial(surroundings.find, row))
             if path is None:
                 await self._recover_copy(row, surroundings)
-            elif path != row.path:  # else it is left out on purpose
+            elif path != row.path or not is_named(row.path):  # else it is left out on purpose
                 await self._recover(row, path, surroundings)
+
+    def _is_rotated(self, path: str, is_named: Callable[[str], object]) -> bool:
+        """Whether a named file may be at *path* by now: an earlier run may have read on there."""
+        folder, name = os.path.split(path)
+        named = (os.path.join(folder, original) for original in originals(name))
+        return bool(self._are_rotated(path)) or any(map(is_named, named))
 
     def superseded(self, row: FileRow) -> None:
         """Look for a copy of *row* for a while: another content has its place now."""

@@ -50,6 +50,12 @@ def test_patterns_name_what_globs_find(tmp_path: Path) -> None:
         assert not are_named(f"{tmp_path}/{path}")
 
 
+def test_no_pattern_names_nothing() -> None:
+    """Where there are no patterns, no path is named."""
+    assert not names([])("/var/log/app.log")
+    assert not names([])("")
+
+
 def test_each_file_counts_once_and_others_have_reasons(tmp_path: Path) -> None:
     """Links and overlapping globs are one file; what is no file has its reason when it matters."""
     (tmp_path / "a.log").write_text("x\n")

@@ -91,11 +91,16 @@ def test_one_byte_decides() -> None:
 
 
 def test_inode_beats_offset_and_presence_beats_both() -> None:
-    """Of several contents that fit: the one at this inode, the one not gone, the furthest."""
+    """Of several contents that fit: the one at this inode, the one not gone, the furthest.
+
+    Of two at this inode the later one: the other was truncated before all of it was confirmed.
+    """
     data = b"same line\n" * 40
+    earlier = row(data, 100, id_=0)
     here, gone = row(data, 10), replace(row(data, 100, id_=2), gone_at=1.0)
     elsewhere, further = row(data, 200, inode=5, id_=3), row(data, 300, inode=6, id_=4)
     assert recognise(candidate(data), [further, here, gone, elsewhere]) == here
+    assert recognise(candidate(data), [here, earlier]) == here
     assert recognise(candidate(data), [further, gone, elsewhere]) == gone
     assert recognise(candidate(data), [elsewhere, further]) == further
     assert recognise(candidate(data), []) is None
