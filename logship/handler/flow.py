@@ -40,6 +40,7 @@ CLOSING_PAUSE_SECONDS = 0.25  # at exit every moment counts
 LOOK_AGAIN_SECONDS = 0.1
 QUIET_SECONDS = 1.0  # without another drop, before drops are reported
 SPOOL_AGAIN_SECONDS = 5.0
+SPOOL_LOOK_SECONDS = 0.01  # a queue that fills up meanwhile loses nothing
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -215,7 +216,7 @@ class Flow:
                 await asyncio.sleep(0)
             else:
                 self._room.clear()
-                await _wait(self._room, LOOK_AGAIN_SECONDS if self._settings.spools else None)
+                await _wait(self._room, SPOOL_LOOK_SECONDS if self._settings.spools else None)
 
     def _fetch_spooled(self) -> None:
         """Let what went to the spool come back, when there is room again."""
@@ -256,6 +257,7 @@ class Flow:
         written, why = self._spool.append((entry.envelope() for entry in entries), sync=False)
         self._shipper.count_spooled(entries[:written])
         self._has_spooled = True
+        self._queue.spool_takes = not why
         if why:
             self._shipper.put_back(entries[written:])
             self._spool_after = time.monotonic() + SPOOL_AGAIN_SECONDS

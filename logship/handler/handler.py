@@ -61,7 +61,8 @@ class LogshipHandler(logging.Handler):
         overflow: What gives way beyond the bounds: ``drop_oldest``; ``drop_newest``;
             ``drop_low_levels``, the lowest level first; ``block`` waits for room, for
             *max_block*, and then drops the newest; ``spool`` writes to *spool_dir*, from where
-            records come back. Drops are counted by reason and level and reported as one
+            records come back: while the disk takes them, but slower than they come, a call waits,
+            for half a second. Drops are counted by reason and level and reported as one
             document when they are over.
         max_block: How long one call may wait under ``block``.
         batch_age: A record goes at the latest after this time, for example ``"1s"``.
@@ -149,7 +150,7 @@ class LogshipHandler(logging.Handler):
         return True
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue *record*. Never waits, but for room under ``block``, and never raises.
+        """Queue *record*. Waits for nothing but room under ``block`` and ``spool``; never raises.
 
         Hot: `make bench-handler`.
         """

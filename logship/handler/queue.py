@@ -23,6 +23,8 @@ Overflow = Literal["drop_oldest", "drop_newest", "drop_low_levels", "block", "sp
 
 _BANDS = (20, 30, 40)  # below INFO, below WARNING, below ERROR, and the rest
 _LOOK_AGAIN_SECONDS = 0.002
+_SPOOL_SECONDS = 0.5  # one call waits no longer for the shipping thread to spool something
+_SPOOL_AGAIN_SECONDS = 1.0
 
 
 class Queue:
@@ -37,6 +39,7 @@ class Queue:
         drops: The same by reason and level.
         settled_records: Records so far that need no more care; written by their owner alone.
         settled_bytes: The same in bytes.
+        spool_takes: Whether there is a spool that takes what there is no room for.
     """
 
     def __init__(
@@ -47,6 +50,9 @@ class Queue:
         self.settled_records = self.settled_bytes = 0
         self._max_bytes, self._max_records = max_bytes, max_records
         self._overflow, self._max_block_seconds = overflow, max_block_seconds
+        self.spool_takes = overflow == "spool"
+        self._waits = overflow in ("block", "spool")
+        self._no_wait_before = 0.0
         self._lock = threading.RLock()
         self._inside = 0
         self._arrivals: deque[Encoded] = deque()
@@ -68,19 +74,22 @@ class Queue:
     def put(self, entry: Encoded) -> None:
         """Number *entry* and append it; when that passes a bound, the overflow policy decides.
 
-        Returns at once, but under ``block``, which waits for room as long as it may.
+        Returns at once, but under ``block``, which waits for room as long as it may, and under
+        ``spool``, which waits a moment while the disk takes records: it takes more than threads
+        can log, but who writes there needs turns.
         """
-        if self._overflow == "block":
-            self._wait_for_room(entry)
-        with self._lock:
-            self._arrivals.append(entry)
-            while self._arrivals and not self._inside:
-                self._inside = threading.get_ident()
-                try:
-                    while self._arrivals:  # asked again: only from here on nobody else takes any
-                        self._admit(self._arrivals.popleft())
-                finally:
-                    self._inside = 0
+        if self._offer(entry, may_wait=self._waits and self._may_wait()):
+            return
+        seconds = self._max_block_seconds if self._overflow == "block" else _SPOOL_SECONDS
+        until = time.monotonic() + seconds
+        # Looking again is all there is: a condition's inner lock is not re-entrant, and a
+        # __del__ that logs inside of it would wait for its own thread.
+        while (now := time.monotonic()) < until:
+            time.sleep(_LOOK_AGAIN_SECONDS)
+            if self._offer(entry, may_wait=True):
+                return
+        self._no_wait_before = now + _SPOOL_AGAIN_SECONDS
+        self._offer(entry, may_wait=False)
 
     def put_back(self, entries: Sequence[Encoded]) -> None:
         """Return *entries*, which were taken, to where they came from."""
@@ -150,15 +159,32 @@ class Queue:
         records, size = self._used()
         return records < self._max_records and size + entry.size_bytes <= self._max_bytes
 
-    def _wait_for_room(self, entry: Encoded) -> None:
-        # Looking again is all there is: a condition's inner lock is not re-entrant, and a
-        # __del__ that logs inside of it would wait for its own thread.
+    def _may_wait(self) -> bool:
+        """Whether this thread may wait for room now."""
         here = threading.get_ident()
         if here == self._inside or here in shipping:
-            return  # others wait for this thread
-        deadline = time.monotonic() + self._max_block_seconds
-        while not self._has_room(entry) and time.monotonic() < deadline:
-            time.sleep(_LOOK_AGAIN_SECONDS)
+            return False  # others wait for this thread
+        if self._overflow == "block":
+            return True
+        return self.spool_takes and time.monotonic() >= self._no_wait_before  # else it hangs
+
+    def _offer(self, entry: Encoded, *, may_wait: bool) -> bool:
+        """Append *entry*, unless its caller may wait and there is no room; whether it was."""
+        with self._lock:
+            if may_wait and not (self._has_room(entry) or self._goes_anyway(entry)):
+                return False
+            self._arrivals.append(entry)
+            while self._arrivals and not self._inside:
+                self._inside = threading.get_ident()
+                try:
+                    while self._arrivals:  # asked again: only from here on nobody else takes any
+                        self._admit(self._arrivals.popleft())
+                finally:
+                    self._inside = 0
+        return True
+
+    def _goes_anyway(self, entry: Encoded) -> bool:
+        return entry.must_stay or entry.size_bytes > self._max_bytes
 
     def _admit(self, entry: Encoded) -> None:
         self.emitted += 1

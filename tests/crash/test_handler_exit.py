@@ -305,6 +305,41 @@ def test_a_full_queue_goes_to_the_spool_and_comes_back(server: FussyFake, spool:
     assert list(spool.glob("*.ndjson")) == []
 
 
+BURST = """
+log.info("before")
+assert handler.flush(30)
+say("started", True)
+sys.stdin.readline()
+def burst(first):
+    for number in range(first, first + 1500):
+        log.info("record %d", number)
+threads = [threading.Thread(target=burst, args=(first,)) for first in range(0, 6000, 1500)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+say("dropped", handler.stats().dropped)
+sys.stdin.readline()
+wait_until(lambda: handler.stats().delivered == 6001)
+finish()
+"""
+
+
+def test_a_burst_goes_to_the_spool(server: FussyFake, spool: Path) -> None:
+    """Overflow "spool": threads that log as fast as they can drop nothing, and all comes back."""
+    options = {"overflow": "spool", "spool_dir": str(spool), "max_records": 1000}
+    with start(BURST, server.url, **options) as application:
+        application.wait_for("started")
+        server.stop()
+        application.go_on()
+        assert application.wait_for("dropped") == {}
+        server.start()
+        application.go_on()
+        ended = application.end()
+    assert ended.status == 0, ended.err
+    assert server.found() == messages(6000) + Counter(["before"])
+
+
 def test_what_a_killed_process_had_spooled_is_shipped(server: FussyFake, spool: Path) -> None:
     """SIGKILL lets go of the lock, and nothing else does: the next start ships what was there."""
     options = {"overflow": "spool", "spool_dir": str(spool), "max_records": 1000}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -123,6 +124,38 @@ def test_block_waits_for_room_and_no_longer_than_it_may() -> None:
     hasty = make("block", max_records=1, max_block_seconds=0.01)
     put(hasty, INFO, ERROR)
     assert hasty.drops.copy() == {("queue_full", ERROR): 1}
+
+
+@pytest.mark.parametrize("overflow", ["block", "spool"])
+def test_callers_who_wait_together_drop_nothing(overflow: Overflow) -> None:
+    """Room that one of several waiting callers takes is waited for again by the others."""
+    queue = make(overflow, max_block_seconds=60.0)
+    threads = [threading.Thread(target=put, args=(queue, *[INFO] * 100)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    taken = 0
+    while any(thread.is_alive() for thread in threads) or len(queue):
+        for one in queue.take(1, 1000):
+            queue.settle(one)
+            taken += 1
+    assert (taken, queue.dropped) == (800, 0)
+
+
+def test_a_spool_that_takes_nothing_is_not_waited_for() -> None:
+    """The oldest give way at once while the spool is full."""
+    queue = make("spool", max_records=1)
+    queue.spool_takes = False
+    began = time.monotonic()
+    put(queue, *[INFO] * 100)
+    assert queue.dropped == 99
+    assert time.monotonic() - began < 0.5
+
+
+def test_what_can_never_fit_is_not_waited_for() -> None:
+    """A record beyond the bound in bytes is dropped at once, also under "block"."""
+    queue = make("block", max_bytes=500, max_block_seconds=60.0)
+    queue.put(entry(size=501))
+    assert queue.drops.copy() == {("too_large", INFO): 1}
 
 
 def test_a_put_inside_of_a_put_is_admitted_next() -> None:
