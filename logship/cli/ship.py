@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
-SOURCE_FLAGS = {"format": "--format", "start_at": "--start-at", "service": "--service"}
+SOURCE_FLAGS = {
+    "format": "--format",
+    "encoding": "--encoding",
+    "start_at": "--start-at",
+    "service": "--service",
+}
 
 DESCRIPTION = """\
 Tail files and deliver every line to Elasticsearch exactly once, without a settings file.
@@ -59,7 +64,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--api-key", metavar="KEY", help="API key (default: LOGSHIP_ES_API_KEY)")
     parser.add_argument("--service", metavar="NAME", help="service of records that name none")
-    parser.add_argument("--format", metavar="FORMAT", help="auto, json or text (default: auto)")
+    parser.add_argument(
+        "--format",
+        metavar="FORMAT",
+        help="json, text, logfmt, syslog, cri or docker (default: auto, by the first lines)",
+    )
+    parser.add_argument("--encoding", metavar="NAME", help="of the files (default: utf-8)")
     parser.add_argument("--index", metavar="NAME", help="index pattern (default: logs-%%Y.%%m.%%d)")
     parser.add_argument(
         "--field",

@@ -317,3 +317,21 @@ def test_damaged_state_is_put_aside_and_doubles_nothing(
         assert "it was moved to" in said
         assert len(list(shipper.state.glob("checkpoints.db.damaged-*"))) == 1
     assert shipper.once()[0] == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_is_recognised_and_said(
+    shipper: Shipper, fake: ElasticFake, encoding: str, tmp_path: Path
+) -> None:
+    """Who ships a file of Windows as UTF-8 is told the flag's value, with which it is whole."""
+    shipper.file.write_bytes("\ufeff2026-11-21 10:00:00 größe\r\n".encode(encoding))
+    status, said = shipper.once()
+    assert status == 0
+    assert f"{shipper.file} begins as UTF-16 does" in said
+    assert "encoding: utf-16" in said
+    fake.documents.clear()
+    shipper.state = tmp_path / "another"
+    status, said = shipper.once("--encoding", "utf-16")
+    assert status == 0
+    assert "begins as UTF-16" not in said
+    assert [document["message"] for document in fake.all()] == ["2026-11-21 10:00:00 größe"]

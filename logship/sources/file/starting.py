@@ -20,6 +20,7 @@ from logship.sources.file.tailer import Tailer, day_of
 __all__ = ["Starter"]
 
 SEEDED_AT_ONCE = 256
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Starter:
@@ -112,6 +113,12 @@ class Starter:
         if context.settings.format == "auto":
             say_formats(context.settings.name, rows)
         for (tailer, beginning), row in zip(looks, rows, strict=True):
+            if form.is_plain and beginning.candidate.fingerprint.startswith(UTF_16_MARKS):
+                context.complaints.once(
+                    f"encoding {row.path}",
+                    f"{row.path} begins as UTF-16 does, and is read as UTF-8, so its texts are "
+                    'spoiled: set "encoding: utf-16".',
+                )
             tailer.start_from(context.known.opened(row), beginning.tail)
 
     def _beginning(self, path: str, candidate: Candidate) -> int:
