@@ -138,14 +138,14 @@ def _operation(
     if index is None:
         problems.append("index is missing")
         index = ""
-    if id_ is not None and len(id_) > MAX_ID_BYTES // 4:
+    if id_ is not None and len(id_) > MAX_ID_BYTES // 4 and action != "delete":
         size = len(id_.encode("utf-8", "surrogatepass"))
         if size > MAX_ID_BYTES:
             problems.append(
                 f"id [{id_}] is too long, must be no longer than {MAX_ID_BYTES} bytes but was: "
                 f"{size}"
             )
-    if action == "delete" and id_ is None:
+    if action == "delete" and not id_:
         problems.append("id is missing")
     options = defaults
     if len(meta) > 2 or (len(meta) > 1 and "_id" not in meta):

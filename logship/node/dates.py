@@ -107,7 +107,10 @@ def _iso(text: str, zone: tzinfo, pattern: re.Pattern[str]) -> Moment:
         return Moment(first, first + 10 ** (9 - len(fraction)) - 1 if len(fraction) > 3 else first)
     # A date without a day lasts the first day of its month or year, as in Elasticsearch.
     unit = "s" if second else "m" if minute else "h" if hour else "d"
-    return Moment(first, datetime_nanos(add_units(start, 1, unit)) - 1)
+    try:
+        return Moment(first, datetime_nanos(add_units(start, 1, unit)) - 1)
+    except OverflowError:  # the last day of the calendar
+        return Moment(first, first + DAY - 1)
 
 
 def datetime_nanos(moment: datetime) -> int:

@@ -23,6 +23,7 @@ _METADATA = frozenset({"_id", "_index", "_source", "_seq_no", "_version", "_prim
                        "_routing", "_ignored", "_field_names", "_doc_count", "_tier",
                        "_nested_path", "_data_stream_timestamp"})  # fmt: skip
 TIME_FIELD = "@timestamp"
+_LONG = 2**63
 
 
 @dataclass(slots=True)
@@ -120,6 +121,7 @@ class DocumentReader:
         self._field_limit, self._depth_limit, self._beyond_is_ignored, self._longest_name = limits
         self._result = Indexed()
         self._new: dict[str, str] = {}
+        self._conflict: NodeError | None = None
         self._times: list[int] = []
 
     def read(self, document: dict[str, Any]) -> Indexed:
@@ -134,6 +136,9 @@ class DocumentReader:
             except jsontext.JsonFault as fault:
                 raise fault.as_document_error() from None
         self._object(document, self._mapping.root, (), ())
+        # New fields are merged when everything could be parsed.
+        if self._conflict is not None:
+            raise self._conflict
         if len(self._times) == 1:
             self._result.time = self._times[0]
         if self._mapping is not self._old:
@@ -150,7 +155,7 @@ class DocumentReader:
                 parts = parts[:-1]
             if any(not part.strip() for part in parts):
                 raise self._blank_name(key, here, names)
-            if not names and len(parts) == 1 and key in _METADATA:
+            if not names and len(parts) == 1 and key in _METADATA and below != []:
                 raise self._metadata(key, below, here)
             self._member(node, parts, below, here, names)
 
@@ -239,11 +244,14 @@ class DocumentReader:
                 f"Field name [{name}] is longer than the limit of [{self._longest_name}] characters"
             )
             raise NodeError(400, "illegal_argument_exception", reason)
-        definition = dynamic.definition_for(self._mapping, full, value)
+        definition = dynamic.definition_for(self._mapping, full, self._whole(value, path))
         type_ = definition.get("type", "object")
         if known is not None:
-            self._same_type(full, type_)
-            return known
+            if self._new[full] == type_:
+                return known
+            self._conflict = self._conflict or _merge_conflict(full, self._new[full], type_)
+            self._check_names(value, path, full)
+            return None
         if type_ == "object" and full.count(".") + 1 >= self._depth_limit:
             reason = (
                 f"Limit of mapping depth [{self._depth_limit}] has been exceeded due to object "
@@ -267,15 +275,22 @@ class DocumentReader:
         self._new[full] = type_
         return self._mapping.add(node, name, definition)
 
-    def _same_type(self, full: str, type_: str) -> None:
-        before = self._new[full]
-        if before == type_:
-            return
-        if "object" in {before, type_}:
-            reason = f"can't merge a non object mapping [{full}] with an object mapping"
-        else:
-            reason = f"mapper [{full}] cannot be changed from type [{before}] to [{type_}]"
-        raise NodeError(400, "illegal_argument_exception", reason)
+    def _whole(self, value: Any, path: jsontext.Path) -> Any:
+        """Return *value* as an integer where it was one, beyond what the fast parser keeps."""
+        if isinstance(value, float) and abs(value) >= _LONG:
+            begin, end = jsontext.span(self._line, path)
+            if self._line[begin:end].lstrip(b"-").isdigit():
+                return _LONG
+        return value
+
+    def _check_names(self, value: Any, path: jsontext.Path, full: str) -> None:
+        """Refuse names that no field can have in what is not mapped any more."""
+        for key, below in value.items() if isinstance(value, dict) else ():
+            if any(not part.strip() for part in key.removesuffix(".").split(".")):
+                raise self._blank_name(key, (*path, key), tuple(full.split(".")))
+            for number, one in enumerate(below) if isinstance(below, list) else [(None, below)]:
+                here = (*path, key) if number is None else (*path, key, number)
+                self._check_names(one, here, f"{full}.{key}")
 
     def _leaf(self, leaf: Field, value: Any, path: jsontext.Path) -> None:
         if leaf.type == "alias":
@@ -364,6 +379,14 @@ class DocumentReader:
 
     def _place(self, path: jsontext.Path) -> str:
         return f"[1:{jsontext.span(self._line, path)[0] + 1}]"
+
+
+def _merge_conflict(full: str, before: str, type_: str) -> NodeError:
+    if "object" in {before, type_}:
+        reason = f"can't merge a non object mapping [{full}] with an object mapping"
+    else:
+        reason = f"mapper [{full}] cannot be changed from type [{before}] to [{type_}]"
+    return NodeError(400, "illegal_argument_exception", reason)
 
 
 def _java(value: Any) -> str:

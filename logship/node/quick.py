@@ -70,6 +70,8 @@ def _quick_object(value: dict[str, Any], node: ObjectNode, result: Indexed) -> i
                     raise _Unusual
             elif below is not None:
                 keys += _quick_compound(child, below, result)
+            elif child.type == "alias":
+                raise _Unusual
         elif child is not None and kind is dict:
             keys += (
                 _quick_object(below, child, result)

@@ -84,11 +84,14 @@ def integer_of(type_: str, value: Any) -> int:
         raise problem
     low, high = INTEGER[type_]
     if isinstance(value, str):
-        number = int(value) if re.fullmatch(r"[+-]?\d+", value, re.ASCII) else None
-        if number is None:
-            if not _INTEGER_TEXT.fullmatch(value):
-                raise refuse(f'For input string: "{value}"')
-            number = int(float(value))
+        is_whole = re.fullmatch(r"[+-]?\d{1,400}", value, re.ASCII)
+        if not is_whole and not _INTEGER_TEXT.fullmatch(value):
+            raise refuse(f'For input string: "{value}"')
+        if is_whole:
+            number = int(value)
+        else:
+            decimal = float(value)
+            number = high + 1 if math.isinf(decimal) else int(decimal)
     elif isinstance(value, float):
         if math.isinf(value):
             raise _out_of_range(type_, value)

@@ -75,6 +75,7 @@ class _Work:
 _INSERT = "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _FIND = "SELECT id, seq, seq_no, version FROM documents WHERE index_id = ? AND id IN (%s)"
 _CHUNK = 500
+_COLUMN_LIMIT = 2**63
 
 
 class Writer:
@@ -257,7 +258,7 @@ class Writer:
         seq_no = work.next_seq_no
         ignored = orjson.dumps(sorted(indexed.ignored)).decode() if indexed.ignored else None
         work.rows.append(
-            (seq, index.id, id_, seq_no, version, indexed.time, ignored, operation.source)
+            (seq, index.id, id_, seq_no, version, _column(indexed.time), ignored, operation.source)
         )
         if indexed.texts:
             work.words.append((seq, indexed_text(indexed.texts)))
@@ -272,6 +273,11 @@ class Writer:
         return Outcome(
             operation.action, index.name, id_, 200, version, seq_no, "updated", 1 + index.replicas
         )
+
+
+def _column(nanos: int | None) -> int | None:
+    """What the column of times holds; beyond the year 2262 the source has to be looked at."""
+    return nanos if nanos is None or -_COLUMN_LIMIT <= nanos < _COLUMN_LIMIT else None
 
 
 def _existing(

@@ -249,6 +249,66 @@ def test_clear_no_scroll(client: Client) -> None:
     assert (answer.status, answer.error) == (400, "action_request_validation_exception")
 
 
+@pytest.mark.parametrize("value", ["1e400", "-1e400", "9" * 5000, "1" + "0" * 400 + ".5"])
+def test_numbers_beyond_all_measure(client: Client, name: str, value: str) -> None:
+    """A text that no number can hold costs its own document, not the request."""
+    mappings = {"properties": {"n": {"type": "long"}}}
+    assert client.request("PUT", f"/{name}", {"mappings": mappings}).status == 200
+    outcomes = client.create(name, [{"n": value}, {"n": 1}])
+    assert [one["status"] for one in outcomes] == [400, 201]
+    assert outcomes[0]["error"]["type"] == "document_parsing_exception"
+
+
+def test_whole_numbers_beyond_a_long(client: Client, name: str) -> None:
+    """A number without decimals is a long, and is refused where a long cannot hold it."""
+    outcomes = client.create(name, [{"n": 2**64}, {"n": 2**63}, {"n": 1}])
+    assert [one["status"] for one in outcomes] == [400, 400, 201]
+    (made,) = client.request("GET", f"/{name}/_mapping").json.values()
+    assert made["mappings"]["properties"]["n"] == {"type": "long"}
+
+
+@pytest.mark.parametrize("value", [2**53, "9999-12-31", "9999-12-31T23:59:59Z", -(2**53)])
+def test_times_far_away(client: Client, name: str, value: object) -> None:
+    """Times that nobody will see are stored, and neither stop a request nor a search."""
+    mappings = {"properties": {"@timestamp": {"type": "date"}}}
+    assert client.request("PUT", f"/{name}", {"mappings": mappings}).status == 200
+    times = [value, "2026-11-21T00:00:00Z"]
+    outcomes = client.create(name, [{"@timestamp": time} for time in times])
+    assert [one["status"] for one in outcomes] == [201, 201]
+    is_before = isinstance(value, int) and value < 0
+    found = client.search(name, {"sort": ["@timestamp"]})["hits"]["hits"]
+    assert [hit["_id"] for hit in found] == (["0", "1"] if is_before else ["1", "0"])
+    assert client.ids(name, {"range": {"@timestamp": {"lt": "2027-01-01"}}}) == (
+        ["0", "1"] if is_before else ["1"]
+    )
+
+
+def test_parsing_comes_before_merging(client: Client, name: str) -> None:
+    """Of two mistakes in a document the one that stops parsing is told, wherever it stands."""
+    outcomes = client.create(name, [{"new": [1, "x"]}, {"new": [1, "x"], ".": 1}])
+    assert [one["error"]["type"] for one in outcomes] == [
+        "illegal_argument_exception",
+        "document_parsing_exception",
+    ]
+
+
+def test_null_in_an_alias(client: Client, name: str) -> None:
+    """Nothing can be written to an alias of a field, not even nothing."""
+    mappings = {"properties": {"a": {"type": "long"}, "b": {"type": "alias", "path": "a"}}}
+    assert client.request("PUT", f"/{name}", {"mappings": mappings}).status == 200
+    outcomes = client.create(name, [{"b": None}, {"a": None}])
+    assert [one["status"] for one in outcomes] == [400, 201]
+
+
+def test_ids_of_deletions(client: Client, name: str) -> None:
+    """A long id is nowhere to be found; an empty one refuses the request."""
+    client.create(name, [{"n": 1}])
+    answer = client.bulk({"delete": {"_index": name, "_id": "x" * 513}})
+    assert (answer.status, answer.json["items"][0]["delete"]["status"]) == (200, 404)
+    answer = client.bulk({"delete": {"_index": name, "_id": ""}})
+    assert (answer.status, answer.error) == (400, "action_request_validation_exception")
+
+
 def test_time_of_a_stream(client: Client, name: str) -> None:
     """A stream takes no document without a time, also where mappings forgive everything else."""
     body = {
