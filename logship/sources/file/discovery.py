@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 from logship.settings.model import SourceSettings
@@ -159,12 +160,26 @@ def _look(
         )
     elif not with_archives and path.lower().endswith(ENDINGS):
         result.skipped[path] = 'it is compressed, and "compressed" is false'
+    elif found.st_dev in _kernel_devices():
+        result.skipped[path] = "no log file, but made by the kernel while it is read"
     elif stat.S_ISREG(found.st_mode):
         key = device, inode = found.st_dev, found.st_ino
         if key not in result.files:
             result.files[key] = Found(path, device, inode, found.st_size, found.st_mtime_ns)
     elif explicit or not stat.S_ISDIR(found.st_mode):
         result.skipped[path] = f"not a regular file but a {_kind(found.st_mode)}"
+
+
+@cache
+def _kernel_devices() -> frozenset[int]:
+    """Where files have no size, no end or another content each time: /proc and /sys."""
+    devices = set()
+    for path in ("/proc", "/sys"):
+        with contextlib.suppress(OSError):
+            devices.add(os.stat(path).st_dev)
+    with contextlib.suppress(OSError):  # where they are ordinary folders
+        devices.discard(os.stat("/").st_dev)
+    return frozenset(devices)
 
 
 def _kind(mode: int) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from logship.sources.file.discovery import names, scan, watch_roots
 
 
@@ -74,3 +76,11 @@ def test_each_file_counts_once_and_others_have_reasons(tmp_path: Path) -> None:
     assert found.unmatched == [f"{tmp_path}/none*"]
     explicit = scan([f"{tmp_path}/folder.log"], [])
     assert explicit.skipped == {f"{tmp_path}/folder.log": "not a regular file but a directory"}
+
+
+@pytest.mark.skipif(not os.path.isfile("/proc/self/status"), reason="there is no /proc")
+def test_files_of_the_kernel_are_none() -> None:
+    """What changes with every look would be read for ever, as a new file each time."""
+    found = scan(["/proc/self/status", "/proc/self/stat*"])
+    assert found.files == {}
+    assert "made by the kernel" in found.skipped["/proc/self/status"]
