@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 
 from logship.interfaces import Clock
 from logship.model import STAMP_BYTES, Documents, merge
@@ -165,6 +166,16 @@ class Buffer:
         self._queued_records -= count
         self._hurried = self._hurried and bool(self._queue)
         return merge(parts)
+
+    def regroup(self, parts: Sequence[Documents]) -> list[Documents]:
+        """Return what was taken in several batches in as few as its bounds allow."""
+        rest = merge(parts)
+        batches: list[Documents] = []
+        while len(rest):
+            fits = max(1, _how_many(rest, self.batch_bytes, self._batch_records))
+            batches.append(rest.part(0, fits))
+            rest = rest.part(fits, len(rest))
+        return batches
 
     @property
     def _is_full(self) -> bool:

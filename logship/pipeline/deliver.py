@@ -31,12 +31,16 @@ __all__ = ["Delivery", "Totals"]
 
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 10.0
+LONGEST_ATTEMPT = 17  # the pause after it is as long as it may be
 # Two, so that one which alone is to blame does not stop the other; and one more after so many
 # failures, in case all of them are.
 PROBING_BATCHES, FAILURES_PER_PROBE = 2, 16
 # A batch of which more than this is put off gets nowhere, and waits longer every time. One that
 # gets on is soon sent again: a shard's queue that was full is often free a moment later.
 STUCK_SHARE = 0.95
+# What has got nowhere so often waits together, and is sent in batches as full as it makes: a
+# shard that takes nothing for an hour must not be asked once for every batch of that hour.
+ATTEMPTS_ALONE = 4
 FAILURES_PER_HALVING = 3
 
 
@@ -102,6 +106,7 @@ class Delivery:
         self._tasks: asyncio.TaskGroup | None = None
         self._turn = asyncio.Lock()
         self._outstanding = 0
+        self._stuck: list[Documents] = []
         self._changed = asyncio.Event()
         self._hurried = asyncio.Event()
         self._successes = 0
@@ -162,11 +167,26 @@ class Delivery:
                 group.create_task(self._deliver(self._buffer.take()))
             keeper.cancel()
 
-    def _launch(self, batch: Documents) -> None:
+    def _launch(self, batch: Documents, put_off: int = 0) -> None:
         """Send *batch* beside what is in the buffer."""
         assert self._tasks is not None
         self._outstanding += 1
-        self._tasks.create_task(self._deliver(batch, has_slot=False))
+        self._tasks.create_task(self._deliver(batch, has_slot=False, put_off=put_off))
+
+    def _wait_together(self, stuck: Sequence[Documents]) -> None:
+        """Send *stuck* with all that gets nowhere either, after one long pause for all of it."""
+        if not self._stuck:
+            assert self._tasks is not None
+            self._outstanding += 1
+            self._tasks.create_task(self._send_together())
+        self._stuck += stuck
+
+    async def _send_together(self) -> None:
+        await self._pause(LONGEST_ATTEMPT, None)
+        stuck, self._stuck = self._stuck, []
+        for batch in self._buffer.regroup(stuck):
+            self._launch(batch, put_off=ATTEMPTS_ALONE)
+        self._outstanding -= 1
 
     def _give_up(self, documents: Documents, refusal: Refusal) -> None:
         """Make dead letters of what was held for too long."""
@@ -182,12 +202,16 @@ class Delivery:
             await self._changed.wait()
         return True
 
-    async def _deliver(self, batch: Documents, *, has_slot: bool = True) -> None:
-        """Send *batch*, for which a slot may be taken, and what is left of it, until nothing is."""
+    async def _deliver(self, batch: Documents, *, has_slot: bool = True, put_off: int = 0) -> None:
+        """Send *batch*, for which a slot may be taken, and what is left of it, until nothing is.
+
+        Args:
+            put_off: How often all of it got nowhere so far.
+        """
         waiting = self._prepared(batch) if has_slot else [batch]
         if not waiting:
             self._slots.release()
-        put_off = suspected = 0
+        suspected = 0
         others = -1  # requests that had gone well when this batch last failed
         try:
             while waiting:
@@ -210,6 +234,9 @@ class Delivery:
                 if rest and result.verdict == "items":
                     is_stuck = len(result.retryable) > STUCK_SHARE * len(batch)
                     pauses = put_off = put_off + 1 if is_stuck else 1
+                    if put_off > ATTEMPTS_ALONE:
+                        self._wait_together(rest)
+                        rest, pauses = [], 0
                 if is_suspect and suspected >= FAILURES_PER_HALVING:
                     waiting[:0] = _halves(batch)  # whatever else there is has the next turn
                 else:
@@ -359,7 +386,8 @@ class Delivery:
 
     async def _pause(self, attempt: int, wish: float | None) -> None:
         """Full jitter: anything up to a bound that doubles, or as long as the server wishes."""
-        bound = min(self._longest_pause_seconds(), FIRST_PAUSE_SECONDS * 2 ** min(attempt - 1, 16))
+        doublings = min(attempt, LONGEST_ATTEMPT) - 1
+        bound = min(self._longest_pause_seconds(), FIRST_PAUSE_SECONDS * 2**doublings)
         seconds = self._jitter.uniform(0, bound)
         if wish is not None:
             seconds = max(seconds, min(wish, 600.0))

@@ -220,6 +220,36 @@ def test_what_gets_nowhere_waits_longer() -> None:
     run(work)
 
 
+def test_what_gets_nowhere_for_long_is_sent_together() -> None:
+    """A part of every batch that is never taken makes a few requests, not some for each batch."""
+
+    class LongPauses(NoPauses):
+        def uniform(self, a: float, b: float) -> float:
+            return 0.05 if b >= 10.0 else super().uniform(a, b)
+
+    async def work() -> None:
+        def rule(documents: Documents) -> BatchResult:
+            numbers = numbers_of(documents)
+            taken = [i for i, number in enumerate(numbers) if number % 10]
+            again = [i for i, number in enumerate(numbers) if number % 10 == 0]
+            return BatchResult(taken, again, cause="429")
+
+        bench = Bench(rule=rule, records=10)
+        bench.delivery._jitter = LongPauses()
+        await bench.put(200)
+        delivering = asyncio.create_task(bench.delivery.run())
+        seen = bench.sink.batches
+        await until(lambda: len(seen) >= 106)
+        assert all(seen.count([number]) == 4 for number in range(0, 200, 10))
+        assert [len(batch) for batch in seen[100:106]] == [10] * 6
+        bench.sink._rule = lambda _: None
+        bench.buffer.close()
+        await delivering
+        bench.check()
+
+    run(work)
+
+
 def test_dead_letters_are_written_before_anything_is_paid() -> None:
     """A rejected document is settled only when the dead-letter file has it, however long."""
 
