@@ -120,10 +120,14 @@ def datetime_nanos(moment: datetime) -> int:
 
 
 def nanos_datetime(nanos: int, zone: tzinfo = UTC) -> datetime:
-    """Return *nanos* as a datetime in *zone*, cut to the microsecond."""
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=nanos // 1000)).astimezone(
-        zone
-    )
+    """Return *nanos* as a datetime in *zone*, cut to the microsecond and to years 1 to 9999."""
+    moment = timedelta(microseconds=nanos // 1000)
+    try:
+        return (datetime(1970, 1, 1, tzinfo=UTC) + moment).astimezone(zone)
+    except OverflowError:  # beyond the calendar there is no other
+        if nanos > 0:
+            return datetime.max.replace(tzinfo=zone)
+        return datetime.min.replace(tzinfo=zone)
 
 
 def add_units(moment: datetime, count: int, unit: str) -> datetime:

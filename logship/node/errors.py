@@ -10,7 +10,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 Json = dict[str, Any]
@@ -127,6 +128,19 @@ def invalid_request(*reasons: str) -> NodeError:
 def parsing(reason: str, caused_by: Json | None = None) -> NodeError:
     """Return the 400 for a part of a request body that cannot be understood."""
     return NodeError(400, "parsing_exception", reason, caused_by=caused_by)
+
+
+@contextmanager
+def values_checked() -> Iterator[None]:
+    """Refuse a search with a value of a wrong kind, wherever in it that comes out.
+
+    Raises:
+        NodeError: 400.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, OverflowError) as error:
+        raise illegal_argument(f"a value in the request cannot be used: {error}") from error
 
 
 def unknown_field(where: str, name: str) -> NodeError:

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from logship.node.errors import Json, NodeError, illegal_argument, invalid_request, parsing
+from logship.node.errors import (
+    Json,
+    NodeError,
+    illegal_argument,
+    invalid_request,
+    parsing,
+    values_checked,
+)
 from logship.node.fetch import SourceFilter, parse_fields, source_filter_of
 from logship.node.http.request import Request, seconds
 from logship.node.sorting import SortBy, parse_sort, parse_uri_sort
@@ -57,6 +64,7 @@ class SearchRequest:
     is_scroll: bool = False
 
 
+@values_checked()
 def parse_search(body: Mapping[str, Any], parameters: Request | None = None) -> SearchRequest:
     """Return a search from its body and, where given, the query string.
 

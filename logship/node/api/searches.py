@@ -15,6 +15,7 @@ from logship.node.errors import (
     illegal_argument,
     invalid_request,
     parsing,
+    values_checked,
 )
 from logship.node.http.reply import Reply
 from logship.node.http.request import Request, parse_json, seconds
@@ -98,6 +99,10 @@ class Searches:
             indices, gone = self._still_there(indices)
 
         def execute() -> Json:
+            with values_checked():
+                return run()
+
+        def run() -> Json:
             search = Search(wanted, indices, now, self._parts.catalog.node_id)
             if context is not None and context.snapshot is not None:
                 found = context.snapshot.read(search.run)
@@ -155,7 +160,8 @@ class Searches:
         shards = {"total": 1, "successful": 1, "failed": 0}
         try:
             wanted = parse_search({"query": query, "size": 0})
-            Search(wanted, indices, time.time_ns(), self._parts.catalog.node_id)
+            with values_checked():
+                Search(wanted, indices, time.time_ns(), self._parts.catalog.node_id)
         except NodeError as error:
             if not request.flag("explain"):
                 return Reply({"_shards": shards, "valid": False})

@@ -58,6 +58,26 @@ def test_two_values_in_a_search(client: Client, name: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"fields": 1},
+        {"track_total_hits": "x"},
+        {"sort": [{"n": {"order": "asc", "missing": {"a": 1}}}]},
+        {"query": {"bool": {"must": [{"match_all": {}}], "minimum_should_match": "now"}}},
+        {"aggs": {"a": {"terms": {"field": "n", "size": "x"}}}},
+        {"aggs": {"a": {"top_hits": {"size": None}}}},
+        {"aggs": {"a": {"range": {"field": "n", "ranges": [{"from": "x"}]}}}},
+        {"aggs": {"a": {"histogram": {"field": "n", "interval": "x"}}}},
+        {"aggs": {"a": {"avg": {"field": "k"}}}},
+    ],
+)
+def test_values_of_a_wrong_kind(client: Client, name: str, body: dict[str, Any]) -> None:
+    """A search with a value that makes no sense is the caller's mistake."""
+    client.create(name, [{"n": 1, "k": "x", "@timestamp": "2026-11-21T00:00:00Z"}])
+    assert client.request("POST", f"/{name}/_search", body).status == 400
+
+
 def test_conflicts_leave_their_fields(client: Client, name: str) -> None:
     """A document that is there already gives the index its new fields all the same."""
     client.create(name, {"a": {"n": 1}})
