@@ -37,7 +37,7 @@ LONGEST_ATTEMPT = 17  # the pause after it is as long as it may be
 PROBING_BATCHES, FAILURES_PER_PROBE = 2, 16
 # A batch of which more than this is put off gets nowhere, and waits longer every time. One that
 # gets on is soon sent again: a shard's queue that was full is often free a moment later.
-STUCK_SHARE = 0.95
+STUCK_SHARE = 0.98
 # What has got nowhere so often waits together, and is sent in batches as full as it makes: a
 # shard that takes nothing for an hour must not be asked once for every batch of that hour.
 ATTEMPTS_ALONE = 4
