@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 
 from logship.buffer import Buffer
 from logship.interfaces import Clock, DeadLetters, Sink
-from logship.model import BatchResult, Document, Documents, Refusal
+from logship.model import BatchResult, Documents, Refusal
+from logship.pipeline.burial import Burial, Letter
 from logship.pipeline.held import Held
 from logship.pipeline.held_groups import of_record
 from logship.pipeline.keeping import Keeping
@@ -85,13 +86,15 @@ class Delivery:
         letters_fate: str = "they are in the dead-letter file",
     ) -> None:
         self.totals = Totals()
-        self._buffer, self._sink, self._dead_letters = buffer, sink, dead_letters
+        self._buffer, self._sink = buffer, sink
         self._slots, self._sizes = Slots(max_in_flight), Sizes(buffer, clock)
         self._rescues = Rescues(buffer, clock)
         self._clock, self._jitter = clock, jitter or random.Random()
         self._trouble = Trouble(target, clock)
         self._target, self._longest_pause_seconds = target, longest_pause_seconds
-        self._letters_fate = letters_fate
+        self._burial: Burial | None = None
+        if dead_letters is not None:
+            self._burial = Burial(dead_letters, self._trouble, fate=letters_fate, pause=self._pause)
         self._held = Held(
             buffer,
             keeping or Keeping(),
@@ -182,7 +185,7 @@ class Delivery:
         self._stuck += stuck
 
     async def _send_together(self) -> None:
-        await self._pause(LONGEST_ATTEMPT, None)
+        await self._pause(LONGEST_ATTEMPT)
         stuck, self._stuck = self._stuck, []
         for batch in self._buffer.regroup(stuck):
             self._launch(batch, put_off=ATTEMPTS_ALONE)
@@ -347,44 +350,31 @@ class Delivery:
             positions = [refusal.position for _, refusal in letters]
             self._bury(batch.select(positions), letters)
 
-    def _bury(self, documents: Documents, letters: Sequence[tuple[Document, Refusal]]) -> None:
+    def _bury(self, documents: Documents, letters: Sequence[Letter]) -> None:
         """Settle *documents* once they are safe in the dead-letter file, as *letters*.
 
         Nothing waits for that but the end: the disk may be full, and others can go on.
         """
         self.totals.rejected += len(letters)
-        if self._dead_letters is None:
+        if self._burial is None:
             self.totals.dropped += len(letters)
             self._pay(documents)
             return
-        assert self._tasks is not None
-        self._outstanding += 1
-        self._tasks.create_task(self._bury_durably(documents, letters))
+        if self._burial.add(documents, letters):
+            assert self._tasks is not None
+            self._outstanding += 1
+            self._tasks.create_task(self._bury_all(self._burial))
 
-    async def _bury_durably(
-        self, documents: Documents, letters: Sequence[tuple[Document, Refusal]]
-    ) -> None:
-        await self._write_dead_letters(letters)
-        self._pay(documents)
+    async def _bury_all(self, burial: Burial) -> None:
+        await burial.run(self._buried)
         self._outstanding -= 1
         self._changed.set()
 
-    async def _write_dead_letters(self, letters: Sequence[tuple[Document, Refusal]]) -> None:
-        assert self._dead_letters is not None
-        attempt = 0
-        while True:
-            try:
-                await self._dead_letters.write(letters)
-            except OSError as error:
-                attempt += 1
-                self._trouble.cannot_bury(len(letters), error)
-                await self._pause(attempt, None)
-            else:
-                break
-        self.totals.dead_letters += len(letters)
-        self._trouble.buried(len(letters), self._letters_fate, letters[0][1])
+    def _buried(self, documents: Documents) -> None:
+        self.totals.dead_letters += len(documents)
+        self._pay(documents)
 
-    async def _pause(self, attempt: int, wish: float | None) -> None:
+    async def _pause(self, attempt: int, wish: float | None = None) -> None:
         """Full jitter: anything up to a bound that doubles, or as long as the server wishes."""
         doublings = min(attempt, LONGEST_ATTEMPT) - 1
         bound = min(self._longest_pause_seconds(), FIRST_PAUSE_SECONDS * 2**doublings)

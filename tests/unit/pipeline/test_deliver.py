@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from logship.buffer import Buffer
 from logship.interfaces import DeadLetters
-from logship.model import BatchResult, Documents, Refusal
+from logship.model import BatchResult, Document, Documents, Refusal
 from logship.pipeline import Delivery
 from logship.pipeline.reports import Reports
 from logship.settings.model import IndexSettings
@@ -303,6 +303,41 @@ def test_dead_letters_that_cannot_be_written_stop_nothing_else() -> None:
         await delivering
         bench.check()
         assert len(letters.letters) == 1
+
+    run(work)
+
+
+def test_full_disk_is_asked_once_for_all() -> None:
+    """However many batches have dead letters, they are written together, after one pause."""
+
+    async def work() -> None:
+        letters = FakeDeadLetters(failures=10**9)
+        bench = Bench(
+            rule=lambda batch: BatchResult(rejected=refused(*range(len(batch)))),
+            records=10,
+            letters=letters,
+        )
+        await bench.put(500)
+        bench.buffer.close()
+        delivering = asyncio.create_task(bench.delivery.run())
+        await until(lambda: len(bench.sink.batches) == 50)
+        before = letters.failures
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert before - letters.failures <= 20
+        written: list[int] = []
+        write = letters.write
+
+        async def counted(some: Sequence[tuple[Document, Refusal]]) -> None:
+            await write(some)
+            written.append(len(some))
+
+        letters.write = counted  # type: ignore[method-assign]
+        letters.failures = 0
+        await delivering
+        bench.check()
+        assert (sum(written), len(written)) == (500, 2)
+        assert bench.delivery.totals.dead_letters == 500
 
     run(work)
 
