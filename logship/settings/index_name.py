@@ -35,6 +35,7 @@ _WORD = re.compile(r"[A-Za-z]+")
 _PERCENT = re.compile(r"%.?", re.DOTALL)
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _FIELD_NAME = re.compile(r"[A-Za-z_@][A-Za-z0-9_@.-]*\Z")
+_LATER = frozenset({"@ingested", "event.ingested", "log.file.path", "log.offset"})
 _ILLEGAL = re.compile(r'[\\/*?"<>| ,#:]|[^\x20-\uffff]|[\x7f-\xa0]')
 
 
@@ -55,6 +56,11 @@ def check_index_name(pattern: str) -> str:
     for field in _FIELD.findall(_without_dates(pattern, keep=False)):
         if not _FIELD_NAME.match(field):
             raise ValueError(f"{quote(pattern)} names no field in {quote('{' + field + '}')}")
+        if field in _LATER:
+            raise ValueError(
+                f"{quote(pattern)} names {quote(field)}, which a record gets only after its index "
+                "was chosen; write for example {service} or {host.name}"
+            )
     if "{" in literal or "}" in literal:
         raise ValueError(f'{quote(pattern)} has a "{{" or "}}" without its other half')
     if not re.search("[a-z0-9]", literal):

@@ -54,6 +54,8 @@ def test_names_that_are_possible(pattern: str) -> None:
         ("a-}", 'has a "{" or "}" without its other half'),
         ("a-{}", 'names no field in "{}"'),
         ("a-{b c}", 'names no field in "{b c}"'),
+        ("a-{log.file.path}", 'names "log.file.path", which a record gets only after its index'),
+        ("a-{@ingested}-%Y", 'names "@ingested", which a record gets only after its index'),
         ("a" * 256, "is longer than 255 bytes"),
         ("ä" * 128 + "a", "is longer than 255 bytes"),
     ],
