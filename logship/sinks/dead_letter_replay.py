@@ -14,7 +14,12 @@ from logship.interfaces import Clock
 from logship.model import BatchResult, Documents, Refusal, action_head
 from logship.sinks.dead_letter import DeadLetter
 from logship.sinks.dead_letter_box import DeadLetterBox
-from logship.sinks.elasticsearch.reply import FILTER_PATH, classify_failure, classify_reply
+from logship.sinks.elasticsearch.reply import (
+    FILTER_PATH,
+    classify_failure,
+    classify_reply,
+    items_of,
+)
 from logship.sinks.elasticsearch.request import INGESTED, BulkBody
 
 __all__ = ["Reasons", "Replay", "Replayed"]
@@ -221,8 +226,7 @@ class Replay:
 
 
 def _conflicts(reply: bytes) -> frozenset[int]:
-    items = orjson.loads(reply)["items"]
-    statuses = (next(iter(item.values()))["status"] for item in items)
+    statuses = (next(iter(item.values()))["status"] for item in items_of(reply))
     return frozenset(i for i, status in enumerate(statuses) if status == 409)
 
 

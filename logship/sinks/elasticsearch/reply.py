@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from functools import lru_cache
 from typing import Any
@@ -12,7 +13,7 @@ from logship.errors import BadReply, ErrorReply
 from logship.model import BatchResult, Refusal
 from logship.sinks.elasticsearch.blame import blames_mapping
 
-__all__ = ["FILTER_PATH", "classify_failure", "classify_reply", "is_unfamiliar"]
+__all__ = ["FILTER_PATH", "classify_failure", "classify_reply", "is_unfamiliar", "items_of"]
 
 FILTER_PATH = "errors,items.*.status,items.*.error"
 REASON_CHARACTERS = 2000
@@ -87,11 +88,7 @@ def classify_reply(count: int, reply: bytes) -> BatchResult:
     """
     if _is_complete_success(count, reply):
         return BatchResult(delivered=range(count))
-    try:
-        answer = orjson.loads(reply)
-        items = answer["items"]
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        raise BadReply("the bulk reply is not the JSON that was asked for") from error
+    items = items_of(reply)
     if not isinstance(items, list) or len(items) != count:
         found = len(items) if isinstance(items, list) else "no"
         raise BadReply(f"the bulk reply has {found} items for {count} documents")
@@ -122,6 +119,22 @@ def classify_reply(count: int, reply: bytes) -> BatchResult:
         held += [refusal for refusal in rejected if _kind(refusal) in many]
         rejected = [refusal for refusal in rejected if _kind(refusal) not in many]
     return BatchResult(delivered, retryable, held, rejected, cause=cause)
+
+
+def items_of(reply: bytes) -> Any:
+    """Return the ``items`` of a bulk reply, whatever they are.
+
+    Raises:
+        BadReply: *reply* is not JSON, or has none.
+    """
+    try:
+        try:
+            return orjson.loads(reply)["items"]
+        except orjson.JSONDecodeError:
+            # A reason may quote half a character (a lone surrogate), which orjson refuses.
+            return json.loads(reply)["items"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BadReply("the bulk reply is not the JSON that was asked for") from error
 
 
 def is_unfamiliar(refusal: Refusal) -> bool:
@@ -196,14 +209,19 @@ def _outcome(item: Any) -> tuple[int, Any]:
 
 def _type_and_reason(error: Any) -> tuple[str, str]:
     if not isinstance(error, dict):
-        return "", _cut(str(error or ""))
-    reason = str(error.get("reason") or "")
+        return "", _cut(_text(error))
+    reason = _text(error.get("reason"))
     cause = error.get("caused_by")
     if isinstance(cause, dict) and cause.get("reason"):
         # Either may quote a whole field value: room is kept for the cause.
-        why = _cut(f"; caused by {cause.get('type')}: {cause['reason']}", CAUSE_CHARACTERS)
-        return str(error.get("type") or ""), _cut(reason, REASON_CHARACTERS - len(why)) + why
-    return str(error.get("type") or ""), _cut(reason)
+        why = _cut(f"; caused by {cause.get('type')}: {_text(cause['reason'])}", CAUSE_CHARACTERS)
+        return _text(error.get("type")), _cut(reason, REASON_CHARACTERS - len(why)) + why
+    return _text(error.get("type")), _cut(reason)
+
+
+def _text(value: Any) -> str:
+    """Return *value* as a text that can be encoded."""
+    return str(value or "").encode("utf-8", "replace").decode()
 
 
 def _cut(text: str, characters: int = REASON_CHARACTERS) -> str:

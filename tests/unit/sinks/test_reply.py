@@ -237,6 +237,18 @@ def test_errors_as_text() -> None:
     assert result.cause == "400: no"
 
 
+def test_half_a_character_in_a_reason() -> None:
+    """A reason that quotes a lone surrogate, which is JSON but no text, spoils no reply."""
+    body = (
+        b'{"errors":true,"items":[{"create":{"status":201}},{"create":{"status":400,"error":'
+        b'{"type":"document_parsing_exception","reason":"value: \'\\uD800\'"}}}]}'
+    )
+    result = classify_reply(2, body)
+    assert result.delivered == [0]
+    assert [refusal.reason for refusal in result.rejected] == ["value: '?'"]
+    assert result.cause.encode()
+
+
 def test_first_trouble_is_the_cause() -> None:
     """The line for people is about the first document that was not delivered."""
     result = classify_reply(3, reply(item(409), item(429, "a_b", "first"), item(400, "c", "d")))
