@@ -60,6 +60,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "flattened": ('"flat":"x"', {"flat": "x"}),
     "flattened too deep": (f'"flat":{{"q":{DEEPER}}}', {"flat": DEEP}),
     "geo": ('"geo":{"lat":100,"lon":500}', {"geo": '{"lat":100,"lon":500}'}),
+    "half a character": ('"long":"\\ud800"', {"long": "?"}),
+    "half a character within": ('"long":{"\\ud800":1}', {"long": '{"?":1}'}),
     "immense": (f'"word":"{"w" * 40_000}"', {"word": "w" * 40_000}),
     "inner dots": ('"e..f":1', {"e._.f": "1"}),
     "ip": ('"ip":"999.1.1.1"', {"ip": "999.1.1.1"}),
