@@ -117,7 +117,7 @@ class LogshipHandler(logging.Handler):
                     hosts, api_key, username, password, ca_certs, verify
                 ),
                 index=IndexSettings(name=index_of(index), template=template),
-                delivery=delivery_settings(bytes_, seconds_of("batch_age", batch_age)),
+                delivery=delivery_settings(bytes_, records, seconds_of("batch_age", batch_age)),
                 buffer_records=max(1, records // 2),
                 spool_dir=Path(spool_dir).absolute() if spool_dir is not None else None,
                 spool_max_bytes=size_of("spool_max_bytes", spool_max_bytes),

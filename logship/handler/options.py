@@ -109,14 +109,17 @@ def elasticsearch_settings(
     )
 
 
-def delivery_settings(max_bytes: int, batch_age_seconds: float) -> DeliverySettings:
-    """Return how records are sent, of which *max_bytes* may be in memory."""
+def delivery_settings(
+    max_bytes: int, max_records: int, batch_age_seconds: float
+) -> DeliverySettings:
+    """Return how records are sent, of which so many may be in memory."""
     batch_bytes = min(5 * MIB, max(1, max_bytes // 4))
     # Little more than a batch is taken out of the queue ahead of time: what is in the queue
     # can still be dropped in favour of newer records.
     return DeliverySettings(
         batch_bytes=batch_bytes,
-        batch_records=BATCH_RECORDS,
+        # A batch that all of them cannot fill would always wait until it is old.
+        batch_records=min(BATCH_RECORDS, max(1, max_records // 4)),
         batch_age_seconds=batch_age_seconds,
         buffer_bytes=2 * batch_bytes,
         max_in_flight=2,

@@ -23,7 +23,6 @@ Overflow = Literal["drop_oldest", "drop_newest", "drop_low_levels", "block", "sp
 
 _BANDS = (20, 30, 40)  # below INFO, below WARNING, below ERROR, and the rest
 _LOOK_AGAIN_SECONDS = 0.002
-_SPOOL_SECONDS = 0.5  # one call waits no longer for the shipping thread to spool something
 _SPOOL_AGAIN_SECONDS = 1.0
 
 
@@ -43,16 +42,24 @@ class Queue:
     """
 
     def __init__(
-        self, *, max_bytes: int, max_records: int, overflow: Overflow, max_block_seconds: float
+        self,
+        *,
+        max_bytes: int,
+        max_records: int,
+        overflow: Overflow,
+        max_block_seconds: float,
+        spool_seconds: float = 0.5,
     ) -> None:
         self.emitted = self.dropped = 0
         self.drops = Drops()
         self.settled_records = self.settled_bytes = 0
         self._max_bytes, self._max_records = max_bytes, max_records
-        self._overflow, self._max_block_seconds = overflow, max_block_seconds
+        self._overflow = overflow
+        self._wait_seconds = max_block_seconds if overflow == "block" else spool_seconds
         self.spool_takes = overflow == "spool"
         self._waits = overflow in ("block", "spool")
         self._no_wait_before = 0.0
+        self._waiting: set[int] = set()
         self._lock = threading.RLock()
         self._inside = 0
         self._arrivals: deque[Encoded] = deque()
@@ -80,15 +87,19 @@ class Queue:
         """
         if self._offer(entry, may_wait=self._waits and self._may_wait()):
             return
-        seconds = self._max_block_seconds if self._overflow == "block" else _SPOOL_SECONDS
-        until = time.monotonic() + seconds
-        # Looking again is all there is: a condition's inner lock is not re-entrant, and a
-        # __del__ that logs inside of it would wait for its own thread.
-        while (now := time.monotonic()) < until:
-            time.sleep(_LOOK_AGAIN_SECONDS)
-            if self._offer(entry, may_wait=True):
-                return
-        self._no_wait_before = now + _SPOOL_AGAIN_SECONDS
+        until = time.monotonic() + self._wait_seconds
+        here = threading.get_ident()
+        self._waiting.add(here)
+        try:
+            # Looking again is all there is: a condition's inner lock is not re-entrant, and a
+            # __del__ that logs inside of it would wait for its own thread.
+            while time.monotonic() < until:
+                time.sleep(_LOOK_AGAIN_SECONDS)
+                if self._offer(entry, may_wait=True):
+                    return
+            self._no_wait_before = until + _SPOOL_AGAIN_SECONDS
+        finally:
+            self._waiting.discard(here)
         self._offer(entry, may_wait=False)
 
     def put_back(self, entries: Sequence[Encoded]) -> None:
@@ -162,8 +173,8 @@ class Queue:
     def _may_wait(self) -> bool:
         """Whether this thread may wait for room now."""
         here = threading.get_ident()
-        if here == self._inside or here in shipping:
-            return False  # others wait for this thread
+        if here == self._inside or here in shipping or here in self._waiting:
+            return False  # others wait for this thread, or it does itself, below
         if self._overflow == "block":
             return True
         return self.spool_takes and time.monotonic() >= self._no_wait_before  # else it hangs

@@ -205,6 +205,21 @@ def test_whatever_is_on_a_record_it_is_stored(server: FussyFake) -> None:
     assert "KeyError: 'cause'" in failed["error.stack_trace"]
 
 
+def test_a_small_queue_is_no_slow_one(server: FussyFake) -> None:
+    """Few records may wait in memory, and yet many go in a second: a full queue waits for none."""
+    script = """
+log.info("record 0")
+assert handler.flush(30)
+for number in range(1, 3001):
+    log.info("record %d", number)
+finish()
+"""
+    options = {"max_records": 400, "overflow": "block", "max_block": "20s", "batch_age": "10s"}
+    ended = run(script, server.url, exit_deadline="20s", **options)
+    assert ended.err == ""
+    assert server.found() == Counter(f"record {number}" for number in range(3001))
+
+
 def test_a_burst_fits_into_the_default_bounds(server: FussyFake) -> None:
     """20,000 at once, and 50 ms for each bulk request: nothing is lost."""
     server.delay_seconds = 0.05

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from typing import Any
@@ -129,7 +130,7 @@ def test_block_waits_for_room_and_no_longer_than_it_may() -> None:
 @pytest.mark.parametrize("overflow", ["block", "spool"])
 def test_callers_who_wait_together_drop_nothing(overflow: Overflow) -> None:
     """Room that one of several waiting callers takes is waited for again by the others."""
-    queue = make(overflow, max_block_seconds=60.0)
+    queue = make(overflow, max_block_seconds=60.0, spool_seconds=60.0)
     threads = [threading.Thread(target=put, args=(queue, *[INFO] * 100)) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -139,6 +140,26 @@ def test_callers_who_wait_together_drop_nothing(overflow: Overflow) -> None:
             queue.settle(one)
             taken += 1
     assert (taken, queue.dropped) == (800, 0)
+
+
+def test_who_waits_already_waits_no_second_time() -> None:
+    """A signal handler that logs while its thread waits for room leaves it to the policy."""
+    queue = make("block", max_records=1, max_block_seconds=60.0)
+    (first,) = put(queue, INFO)
+
+    def on_signal(number: int, frame: object) -> None:
+        put(queue, ERROR)
+        assert queue.take(1, 1000) == [first]
+        queue.settle(first)
+
+    before = signal.signal(signal.SIGALRM, on_signal)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        put(queue, WARNING)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert queue.drops.copy() == {("queue_full", ERROR): 1}
+    assert [one.level for one in queue.take(9, 1000)] == [WARNING]
 
 
 def test_a_spool_that_takes_nothing_is_not_waited_for() -> None:
