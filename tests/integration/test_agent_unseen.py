@@ -70,6 +70,27 @@ def test_generations_between_two_runs_of_once(world: World) -> None:
     assert world.once().totals.delivered == 0
 
 
+@pytest.mark.parametrize("glob", ["app.log", "a*.log"])
+@pytest.mark.parametrize("is_up", [True, False], ids=["running", "down"])
+def test_nothing_is_left_that_the_globs_name(tmp_path: Path, *, is_up: bool, glob: str) -> None:
+    """What nobody saw is stored also when no new file has the name when it is looked for."""
+    with World(tmp_path, glob) as world:
+        world.up(scan_interval_seconds=0.5)
+        write(world, 0)
+        world.arrive()
+        if not is_up:
+            world.down()
+        for number in range(1, 4):
+            cascade(world)
+            write(world, number)
+        cascade(world)
+        if not is_up:
+            world.up()
+        world.arrive()
+        world.down()
+        assert world.once().totals.delivered == 0
+
+
 def test_copies_that_nobody_saw_the_original_of(world: World) -> None:
     """Copied and truncated twice between two looks."""
     world.up(scan_interval_seconds=0.5)

@@ -16,7 +16,17 @@ from logship.settings.model import SourceSettings
 from logship.sources.file.compression import ENDINGS
 from logship.sources.file.globs import expand, refusal
 
-__all__ = ["Found", "Root", "Scan", "is_excluded_by", "names", "scan", "scan_for", "watch_roots"]
+__all__ = [
+    "Found",
+    "Root",
+    "Scan",
+    "explicit",
+    "is_excluded_by",
+    "names",
+    "scan",
+    "scan_for",
+    "watch_roots",
+]
 
 UNREADABLE = (".zip", ".7z", ".rar", ".tar", ".tgz")
 _MAGIC = re.compile(r"[*?\[]")
@@ -131,6 +141,11 @@ def watch_roots(patterns: Iterable[str]) -> list[Root]:
         except OSError:
             continue
     return roots
+
+
+def explicit(patterns: Iterable[str]) -> list[str]:
+    """Return those of *patterns* that are paths, not globs."""
+    return [pattern for pattern in patterns if not _MAGIC.search(pattern)]
 
 
 def names(patterns: Iterable[str]) -> Callable[[str], object]:

@@ -83,7 +83,8 @@ class FileSource:
         self.contents: dict[int, FileContent] = self._known.contents
         self._complaints, self._counts = Complaints(settings.name, clock), Counts()
         since = self._looked_after_since(store)
-        self._unseen = Unseen(settings, since, clock.time)
+        known = (row.path for row in self._known.at_rest())
+        self._unseen = Unseen(settings, since, known, clock.time)
         context = SourceContext(
             settings, store, clock, pool, self._known, self._open_files, self._parking,
             self._unseen, self._complaints, self._counts, self._look_again, once, is_finishing,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 
 from logship.settings.model import SourceSettings
 from logship.sources.file.compression import ENDINGS
-from logship.sources.file.discovery import Found, is_excluded_by, names
+from logship.sources.file.discovery import Found, explicit, is_excluded_by, names
 from logship.sources.file.rotation_names import originals
 
 __all__ = ["Unseen"]
@@ -29,16 +29,24 @@ class Unseen:
 
     Args:
         since: Epoch seconds; files that were not written to since then are no concern.
+        known: Paths of files that are known, wherever they lie.
         now: The time, in epoch seconds.
     """
 
     def __init__(
-        self, settings: SourceSettings, since: float, now: Callable[[], float] = time.time
+        self,
+        settings: SourceSettings,
+        since: float,
+        known: Iterable[str] = (),
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._settings, self._since, self._now = settings, since, now
         self._are_named = names(settings.paths)
         self._is_excluded = is_excluded_by(settings.exclude)
         self._folders: dict[str, int] = {}  # the time of change when it was listed last
+        # Rotation may have left nothing there that the globs name.
+        once_named = (*explicit(settings.paths), *filter(self._are_named, known))
+        self._lasting = {_folder_of(path) for path in once_named}
         self._handled: dict[Key, tuple[int, int]] = {}
         self._is_waited_for = False
 
@@ -48,9 +56,8 @@ class Unseen:
         Args:
             named: What the globs name now.
         """
-        self._folders |= dict.fromkeys(
-            {file.path.rpartition("/")[0] for file in named} - self._folders.keys(), -1
-        )
+        folders = self._lasting.union(_folder_of(file.path) for file in named)
+        self._folders |= dict.fromkeys(folders - self._folders.keys(), -1)
         again, self._is_waited_for = self._is_waited_for, False
         found: list[Found] = []
         for folder, listed in list(self._folders.items()):
@@ -106,3 +113,7 @@ class Unseen:
             and any(self._are_named(os.path.join(folder, original)) for original in originals(name))
             and not self._is_excluded(path)
         )
+
+
+def _folder_of(path: str) -> str:
+    return path.rpartition("/")[0]
