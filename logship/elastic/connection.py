@@ -7,6 +7,7 @@ directions.
 
 from __future__ import annotations
 
+import json
 import re
 import warnings
 import zlib
@@ -91,7 +92,7 @@ class Reply:
     body: bytes
 
     def json(self) -> Any:
-        """Return the parsed body.
+        """Return the parsed body; lone surrogates, which are JSON but no text, as ``?``.
 
         Raises:
             BadReply: The body is not JSON.
@@ -99,7 +100,11 @@ class Reply:
         try:
             return orjson.loads(self.body)
         except orjson.JSONDecodeError as error:
-            raise BadReply(f"the reply is not JSON: {error}") from error
+            try:
+                text = json.dumps(json.loads(self.body), ensure_ascii=False)
+                return orjson.loads(text.encode("utf-8", "replace"))
+            except (ValueError, RecursionError):
+                raise BadReply(f"the reply is not JSON: {error}") from error
 
 
 class Elastic:
