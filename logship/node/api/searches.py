@@ -18,7 +18,7 @@ from logship.node.errors import (
     values_checked,
 )
 from logship.node.http.reply import Reply
-from logship.node.http.request import Request, parse_json, seconds
+from logship.node.http.request import Request, as_object, parse_json, seconds
 from logship.node.http.router import Router
 from logship.node.index import Options, Resolved
 from logship.node.search import Search
@@ -179,19 +179,21 @@ class Searches:
         if len(lines) % 2:
             raise invalid_request("no requests added")
         responses = []
-        for head, text in zip(lines[::2], lines[1::2], strict=True):
+        heads = [parse_json(line) if line.strip() else {} for line in lines[::2]]
+        bodies = [as_object(parse_json(line)) for line in lines[1::2]]
+        for head, body in zip(heads, bodies, strict=True):
+            header = head if isinstance(head, dict) else {}
             try:
-                responses.append({**await self._one_search(request, head, text), "status": 200})
+                responses.append({**await self._one_search(request, header, body), "status": 200})
             except NodeError as error:
                 responses.append(error.body())
         took = int((time.monotonic() - started) * 1000)
         return Reply({"took": took, "responses": responses})
 
-    async def _one_search(self, request: Request, head: bytes, text: bytes) -> Json:
-        header = parse_json(head) if head.strip() else {}
+    async def _one_search(self, request: Request, header: Json, body: Json) -> Json:
         names = header.get("index", header.get("indices", request.parts.get("index", "")))
         expression = ",".join(names) if isinstance(names, list) else str(names or "")
-        wanted = parse_search(parse_json(text))
+        wanted = parse_search(body)
         if wanted.pit_id is not None:
             context = self._context(wanted)
             return await self._run(wanted, context.resolved, context)

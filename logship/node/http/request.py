@@ -99,11 +99,19 @@ class Request:
             if required:
                 raise NodeError(400, "parse_exception", "request body is required")
             return {}
-        value = parse_json(self.body)
-        if not isinstance(value, dict):
-            token = "START_ARRAY" if isinstance(value, list) else "VALUE_STRING"
-            raise parsing(f"Expected [START_OBJECT] but found [{token}]")
-        return value
+        return as_object(parse_json(self.body))
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """Return *value*, which has to be an object.
+
+    Raises:
+        NodeError: It is none.
+    """
+    if not isinstance(value, dict):
+        token = "START_ARRAY" if isinstance(value, list) else "VALUE_STRING"
+        raise parsing(f"Expected [START_OBJECT] but found [{token}]")
+    return value
 
 
 def parse_json(body: bytes) -> Any:

@@ -58,6 +58,18 @@ def test_two_values_in_a_search(client: Client, name: str) -> None:
     )
 
 
+@pytest.mark.parametrize("second", [b"3", b"[]", b'"x"'])
+def test_several_searches_and_no_search(client: Client, name: str, second: bytes) -> None:
+    """What is no search among several refuses the request."""
+    client.create(name, [{"n": 1}])
+    head = b'{"index":"%s"}\n' % name.encode()
+    path = f"/{name}/_msearch"
+    answer = client.request("POST", path, head + b"{}\n" + head + second + b"\n", headers=NDJSON)
+    assert (answer.status, answer.error) == (400, "parsing_exception")
+    answer = client.request("POST", path, b"3\n{}\n", headers=NDJSON)
+    assert [one["hits"]["total"]["value"] for one in answer.json["responses"]] == [1]
+
+
 @pytest.mark.parametrize(
     "body",
     [
