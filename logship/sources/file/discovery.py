@@ -182,7 +182,10 @@ def _look(
         if key not in result.files:
             result.files[key] = Found(path, device, inode, found.st_size, found.st_mtime_ns)
     elif explicit or not stat.S_ISDIR(found.st_mode):
-        result.skipped[path] = f"not a regular file but a {_kind(found.st_mode)}"
+        reason = f"not a regular file but a {_kind(found.st_mode)}"
+        if stat.S_ISDIR(found.st_mode):
+            reason += f"; give a glob for the files in it, such as {path.rstrip('/')}/*"
+        result.skipped[path] = reason
 
 
 @cache

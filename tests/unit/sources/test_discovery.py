@@ -75,7 +75,9 @@ def test_each_file_counts_once_and_others_have_reasons(tmp_path: Path) -> None:
     assert found.skipped == {f"{tmp_path}/broken.log": "No such file or directory"}
     assert found.unmatched == [f"{tmp_path}/none*"]
     explicit = scan([f"{tmp_path}/folder.log"], [])
-    assert explicit.skipped == {f"{tmp_path}/folder.log": "not a regular file but a directory"}
+    folder = f"{tmp_path}/folder.log"
+    what_to_do = f"give a glob for the files in it, such as {folder}/*"
+    assert explicit.skipped == {folder: f"not a regular file but a directory; {what_to_do}"}
 
 
 @pytest.mark.skipif(not os.path.isfile("/proc/self/status"), reason="there is no /proc")
