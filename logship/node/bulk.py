@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ _PARAMETERS = frozenset(
      "require_alias", "require_data_stream", "dynamic_templates", "list_executed_pipelines",
      "pipeline", "op_type", "retry_on_conflict"}
 )  # fmt: skip
+_NUMBERS = frozenset({"version", "if_seq_no", "if_primary_term"})
 _KEPT = ("version", "version_type", "if_seq_no", "if_primary_term", "require_alias",
          "require_data_stream", "pipeline")  # fmt: skip
 
@@ -150,6 +152,9 @@ def _operation(
     options = defaults
     if len(meta) > 2 or (len(meta) > 1 and "_id" not in meta):
         options = {**defaults, **{key: meta[key] for key in _KEPT if key in meta}}
+        for key in _NUMBERS & options.keys():
+            if not re.fullmatch(r"-?\d{1,19}", str(options[key])):
+                raise illegal_argument(f"[{key}] is no number: [{options[key]}]")
         if action != "delete" and meta.get("op_type") == "create":
             action = "create"
     return Operation(action, str(index), id_, source, options)

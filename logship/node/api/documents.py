@@ -119,10 +119,12 @@ class Documents:
         if pipeline != "_none" and pipeline not in self._parts.catalog.state["pipeline"]:
             raise illegal_argument(f"pipeline with id [{pipeline}] does not exist")
         options: Json = {
-            name: request.parameters[name]
-            for name in ("version", "version_type", "if_seq_no", "if_primary_term")
+            name: request.number(name)
+            for name in ("version", "if_seq_no", "if_primary_term")
             if name in request.parameters
         }
+        if "version_type" in request.parameters:
+            options["version_type"] = request.parameters["version_type"]
         for name in ("require_alias", "require_data_stream"):
             if request.flag(name):
                 options[name] = True

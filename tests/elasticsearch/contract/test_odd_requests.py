@@ -332,6 +332,17 @@ def test_null_in_an_alias(client: Client, name: str) -> None:
     assert [one["status"] for one in outcomes] == [400, 201]
 
 
+def test_versions_that_are_no_numbers(client: Client, name: str) -> None:
+    """A version has to be a number, in the path and in the body."""
+    client.create(name, {"a": {"n": 1}})
+    for parameter in ("version", "if_seq_no", "if_primary_term"):
+        answer = client.request("PUT", f"/{name}/_doc/a?{parameter}=x", {"n": 2})
+        assert answer.status == 400, parameter
+        answer = client.bulk({"index": {"_index": name, "_id": "a", parameter: "x"}}, {"n": 2})
+        assert answer.status == 400, parameter
+    assert client.request("GET", f"/{name}/_doc/a").json["_source"] == {"n": 1}
+
+
 def test_ids_of_deletions(client: Client, name: str) -> None:
     """A long id is nowhere to be found; an empty one refuses the request."""
     client.create(name, [{"n": 1}])
