@@ -96,7 +96,10 @@ def test_rotation_while_running_loses_and_doubles_nothing(
         expect(fake, 410)
 
 
-def test_a_copy_half_written_is_left_alone(fake: ElasticFake, tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_first", [0, 700])
+def test_a_copy_half_written_is_left_alone(
+    fake: ElasticFake, tmp_path: Path, at_first: int
+) -> None:
     """The copy that grows beside its original is not taken for a file of its own."""
     folder = tmp_path / "logs"
     folder.mkdir()
@@ -109,11 +112,13 @@ def test_a_copy_half_written_is_left_alone(fake: ElasticFake, tmp_path: Path) ->
         expect(fake, 100)
         data = log.read_bytes()
         with (folder / "app.log.1").open("wb") as copy:
-            copy.write(data[:700])
+            copy.write(data[:at_first])
             copy.flush()
+            (folder / "other.log").write_text("seen\n")  # and so is the copy then
+            wait_until(lambda: fake.found()["seen"] == 1, "no other file")
             append(log, 100, 110)
             expect(fake, 110)
-            copy.write(log.read_bytes()[700:])
+            copy.write(log.read_bytes()[at_first:])
         with log.open("r+") as file:
             file.truncate(0)
         append(log, 110, 120)

@@ -244,14 +244,14 @@ class Opener:
         return opened
 
     def _may_be_copy(self, file: Found, candidate: Candidate) -> bool:
-        """Whether *file* may be the copy, half written yet, of a file that is tailed.
+        """Whether *file* may be the copy, half written or empty yet, of a file that is tailed.
 
         It is left alone until the original is truncated, when it is recognised, or until it
         has not grown for ``rotate_wait``: then it is a file of its own.
         """
         context = self._context
         if context.once or not any(
-            begins_alike(candidate.fingerprint, fingerprint)
+            not candidate.size or begins_alike(candidate.fingerprint, fingerprint)
             for fingerprint in self._fingerprints_near(file.path)
         ):
             return False
