@@ -76,9 +76,8 @@ class Flow:
         self._confirmed = asyncio.Event()
         self._files = ThreadPoolExecutor(4, thread_name_prefix="logship-files")
         self._work = ThreadPoolExecutor(2, thread_name_prefix="logship-work")
-        asyncio.get_running_loop().set_default_executor(
-            ThreadPoolExecutor(2, thread_name_prefix="logship-names")
-        )
+        self._names = ThreadPoolExecutor(2, thread_name_prefix="logship-names")
+        asyncio.get_running_loop().set_default_executor(self._names)
         name = host_name(environment)
         self._elastic = Elastic(settings.elasticsearch)
         self._readers = make_readers(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 from logship.pipeline import Totals
 
@@ -28,6 +28,12 @@ class Summary:
     held: int = 0
     unreadable: int = 0
     put_aside_bytes: int = 0
+
+    def after(self, before: Summary) -> Summary:
+        """Return how this run and the one *before* it ended together."""
+        names = [field.name for field in fields(Totals)]
+        both = {name: getattr(before.totals, name) + getattr(self.totals, name) for name in names}
+        return replace(self, totals=Totals(**both))
 
     def __str__(self) -> str:
         t = self.totals

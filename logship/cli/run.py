@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from logship.cli.command import add_command
 from logship.cli.options import add_agent_options, load_from, positive_duration
@@ -13,6 +14,8 @@ DESCRIPTION = """\
 Tail the files that the settings name and deliver every line to Elasticsearch exactly once,
 until SIGTERM or SIGINT. What was read is delivered before it ends, within shutdown_timeout;
 what could not be is read again by the next run. A second signal ends it at once.
+SIGHUP reads the settings again: what was read is delivered under the old ones first. Where the
+new ones have a mistake, it is said and the old ones stay.
 """
 EPILOG = """\
 examples:
@@ -54,5 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the agent and return the exit status."""
     from logship.cli.agent_process import run_agent
 
-    loaded = load_from(arguments)
-    return run_agent(loaded, once=arguments.once, timeout_seconds=arguments.timeout)
+    read = partial(load_from, arguments)
+    return run_agent(
+        read(), once=arguments.once, timeout_seconds=arguments.timeout,
+        read_again=None if arguments.once else read,
+    )  # fmt: skip
