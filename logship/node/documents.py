@@ -24,6 +24,8 @@ _METADATA = frozenset({"_id", "_index", "_source", "_seq_no", "_version", "_prim
                        "_nested_path", "_data_stream_timestamp"})  # fmt: skip
 TIME_FIELD = "@timestamp"
 _LONG = 2**63
+_LONG_NUMBER = "[1:1] failed to parse: Number value length exceeds the maximum allowed (1000)"
+_TOO_DEEP = "[1:1] failed to parse: Document nesting depth exceeds the maximum allowed (1000)"
 
 
 @dataclass(slots=True)
@@ -88,7 +90,10 @@ def _parse_strictly(line: bytes, mapping: Mapping, id_: str) -> Any:
             reason = "Malformed content, must start with an object"
             raise NodeError(400, "document_parsing_exception", reason) from None
         raise _worded(fault, mapping, id_) from None
-    return json.loads(line)
+    try:
+        return json.loads(line)
+    except ValueError:  # Python takes no longer numbers
+        raise NodeError(400, "document_parsing_exception", _LONG_NUMBER) from None
 
 
 def _worded(fault: jsontext.JsonFault, mapping: Mapping, id_: str) -> NodeError:
@@ -130,6 +135,12 @@ class DocumentReader:
         Raises:
             NodeError: The document is refused; worded as for one item.
         """
+        try:
+            return self._read(document)
+        except RecursionError:
+            raise NodeError(400, "document_parsing_exception", _TOO_DEEP) from None
+
+    def _read(self, document: dict[str, Any]) -> Indexed:
         if self._line.count(b'":') != jsontext.count_keys(document) or b'" :' in self._line:
             try:
                 jsontext.check(self._line)

@@ -280,3 +280,17 @@ def statuses(reply: Any) -> list[int]:
 
 def error_types(reply: Any) -> list[str | None]:
     return [item["create"].get("error", {}).get("type") for item in reply["items"]]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [b'{"a":' * 900 + b"1" + b"}" * 900, b'{"a":' + b"9" * 5000 + b"}"],
+    ids=["deep objects", "long number"],
+)
+def test_beyond_what_a_parser_takes(client: Client, name: str, source: bytes) -> None:
+    """A document that is too much for the parser costs itself alone."""
+    answer = client.bulk(create(name, "a"), source, create(name, "b"), {"n": 1})
+    assert answer.status == 200
+    refused, created = (item["create"] for item in answer.json["items"])
+    assert (refused["status"], refused["error"]["type"]) == (400, "document_parsing_exception")
+    assert created["status"] == 201
