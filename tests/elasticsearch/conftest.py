@@ -33,13 +33,18 @@ VERSION, LEFT_OUT = pytest.StashKey[str](), pytest.StashKey[int]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs a real server where none is wanted: one line in the end says so."""
-    if not unwanted():
-        return
+    """Leave out what needs a real server where none is wanted: one line in the end says so.
+
+    And what is true of one major version only, where another is asked for.
+    """
     left_out = [item for item in items if item.get_closest_marker("real_es")]
+    if not unwanted():
+        is_other = real_version() != 8
+        left_out = [item for item in left_out if is_other and item.get_closest_marker("only_8")]
     items[:] = [item for item in items if item not in set(left_out)]
     config.hook.pytest_deselected(items=left_out)
-    config.stash[LEFT_OUT] = len(left_out)
+    if unwanted():
+        config.stash[LEFT_OUT] = len(left_out)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import pytest
 from tests.elasticsearch.client import Client
 from tests.elasticsearch.template import put_own_template
 
-pytestmark = pytest.mark.real_es
+pytestmark = [pytest.mark.real_es, pytest.mark.only_8]
 
 SEED = int(os.environ.get("LOGSHIP_TEST_SEED") or 1)
 BULKS = int(os.environ.get("LOGSHIP_TEST_BULKS") or 150)

@@ -41,6 +41,7 @@ def test_two_values_in_a_line(client: Client, name: str, more: bytes, token: str
     assert second["status"] == 201
 
 
+@pytest.mark.only_8
 def test_two_values_in_an_action_line(client: Client, name: str) -> None:
     """What follows an action in its line counts for nothing."""
     line = b'{"create":{"_index":"%s","_id":"a"}} {"delete":{}}' % name.encode()
@@ -315,6 +316,7 @@ def test_times_far_away(client: Client, name: str, value: object) -> None:
     )
 
 
+@pytest.mark.only_8
 def test_parsing_comes_before_merging(client: Client, name: str) -> None:
     """Of two mistakes in a document the one that stops parsing is told, wherever it stands."""
     outcomes = client.create(name, [{"new": [1, "x"]}, {"new": [1, "x"], ".": 1}])
