@@ -277,8 +277,8 @@ def test_in_the_last_save(make_scene: MakeScene) -> None:
     with scene.agent_at_rest() as process:
         before = scene.offset()
         with scene.store_locked():
+            scene.write(MANY)  # before: an agent that is told to end waits a second for more
             process.signal(signal.SIGTERM)
-            scene.write(MANY)
             scene.arrive()
             kill_at_the_store(process)
     assert scene.offset() == before
