@@ -44,7 +44,7 @@ def run_agent(
         could not be read.
     """
     with without_other_clients():
-        import logship.agent  # noqa: F401
+        import logship.agent  # noqa: F401 (here for what it leaves out; used below)
     from logship.cli.own_log import set_up_log
 
     _keep_little_of_what_is_freed()

@@ -20,6 +20,7 @@ def without_other_clients() -> Iterator[None]:
     meantime these libraries seem not to be installed. Afterwards they can be imported.
     """
     left_out = [name for name in UNUSED if name not in sys.modules]
+    # None stands for "cannot be imported"; the stubs know only of modules.
     sys.modules.update(dict.fromkeys(left_out))  # type: ignore[arg-type]
     try:
         yield

@@ -242,7 +242,7 @@ def _stays_torn(descriptor: int) -> bool:
     while os.fstat(descriptor).st_size == size and not _ends_whole(descriptor):
         if time.monotonic() >= until:
             return True
-        time.sleep(LOOK_SECONDS)
+        time.sleep(LOOK_SECONDS)  # another process tells nobody that it has written
     return False
 
 

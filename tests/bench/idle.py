@@ -67,7 +67,7 @@ def _run(work: Path, client: EndpointClient, documents: int, seconds: float) -> 
         started = time.monotonic() - began
         time.sleep(SETTLE_SECONDS)
         cpu, began = process.cpu_seconds(), time.monotonic()
-        time.sleep(seconds)
+        time.sleep(seconds)  # so long it is to be measured
         share = (process.cpu_seconds() - cpu) / (time.monotonic() - began)
         if client.get("/_stats")["docs"] != documents:
             raise BenchError(f"not {documents:,} documents came, as there are records")

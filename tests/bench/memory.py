@@ -108,7 +108,7 @@ def run(server: str, source: Path, seconds: float, *, compression: bool) -> tupl
         settings = logship_settings(work, source, port, compression=compression)
         command = [logship_program(), "run", "-c", str(settings)]
         process = stack.enter_context(start(command, work / "log", env=environment()))
-        time.sleep(seconds)
+        time.sleep(seconds)  # so long it is to be measured
         if process.has_ended():
             raise BenchError(f"the agent ended\n{process.log_tail()}")
         found = process.peak_rss_bytes(), process.rss_bytes()

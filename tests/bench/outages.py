@@ -174,7 +174,7 @@ def measure(kind: Kind, minutes: float, rate: int, *, is_real: bool) -> Figures:
         agent = stack.enter_context(AgentProcess("run", "-c", config, log=folder / "agent.err"))
         _wait_until_stored(server.url, lambda: rate, agent)
         memory = Memory(agent.process.pid)
-        time.sleep(BEFORE_SECONDS)
+        time.sleep(BEFORE_SECONDS)  # so long it is to be measured, here and below
         before = memory.part()
         trouble.begin()
         time.sleep(60 * minutes)
@@ -201,7 +201,7 @@ def _wait_until_stored(url: str, count: Callable[[], int], agent: AgentProcess) 
     """Wait for so many documents; lines keep coming meanwhile."""
 
     def holds() -> bool:
-        time.sleep(1.0)
+        time.sleep(1.0)  # asking more often would be a load of its own
         return _count(url) >= count()
 
     wait_until(holds, lambda: f"{_count(url)}\n{agent.stderr[-3000:]}", seconds=1200.0)

@@ -163,7 +163,7 @@ start, is_starting = threading.Thread.start, threading.Event()
 def start_slowly(thread):
     if thread.name == "logship-handler":
         is_starting.set()
-        time.sleep(0.5)
+        time.sleep(0.5)  # what a slow start of a thread is here
     start(thread)
 threading.Thread.start = start_slowly
 threading.Thread(target=log.info, args=("first",), daemon=True).start()

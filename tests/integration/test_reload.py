@@ -91,7 +91,8 @@ def test_changed_index(site: Site) -> None:
                 wait_until(lambda: site.fake.all(), "nothing came")
                 site.settle(f"new-{turn}")
                 agent.signal(signal.SIGHUP)
-                wait_until(lambda: indices(site)[f"new-{turn}"], lambda: agent.stderr, seconds=30)  # noqa: B023
+                index = f"new-{turn}"  # waited for within its turn, so the lambda sees this one
+                wait_until(lambda: indices(site)[index], lambda: agent.stderr, seconds=30)  # noqa: B023
         finally:
             over.set()
             writer.join()
@@ -104,7 +105,7 @@ def test_changed_index(site: Site) -> None:
 
 
 def indices(site: Site) -> Counter[str]:
-    return Counter(index for index, _ in site.fake.documents)
+    return Counter(index for index, _ in list(site.fake.documents))
 
 
 def test_mistakes_keep_the_old_settings(site: Site) -> None:
